@@ -1,0 +1,154 @@
+#include "evaluation.hpp"
+
+#include <algorithm>
+
+namespace consilium::app {
+
+namespace {
+
+/// Training without a federation: as many steps in all as the rounds had, from the same start.
+auto train_alone(const federation::UpdatePlan& plan, const learning::Examples& examples,
+                 std::size_t rounds, std::uint64_t seed, std::string_view label)
+    -> Result<learning::Model> {
+  auto model = federation::initial_model(plan.shape, plan.model_seed);
+  SeededRandom random(seed, label);
+  for (std::size_t round = 0; round < rounds; ++round) {
+    CONSILIUM_CHECK(learning::train(model, examples, plan.training, random));
+  }
+  return model;
+}
+
+/// Posteriors and outcomes gathered over hospitals, for the one big test set.
+struct Gathered {
+  std::vector<float> posterior;
+  std::vector<std::int32_t> disease;
+  void add(const learning::Model& model, const learning::Examples& examples) {
+    const auto rows = model.predict(learning::batch_of(examples));
+    posterior.insert(posterior.end(), rows.begin(), rows.end());
+    disease.insert(disease.end(), examples.disease.begin(), examples.disease.end());
+  }
+  [[nodiscard]] auto evaluation(std::size_t classes) const -> learning::Evaluation {
+    return learning::evaluate_posteriors(posterior, classes, disease);
+  }
+};
+
+auto model_of(Node& node, const Digest& digest) -> Result<learning::Model> {
+  CONSILIUM_TRY(const auto bytes, node.load("models/" + digest.hex()));
+  if (!bytes) {
+    return fail("file_missing", node.name() + "/models/" + digest.hex(),
+                "the model of an accepted round is not kept; run the demo afresh");
+  }
+  return learning::Model::decode(*bytes);
+}
+
+}  // namespace
+
+auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
+  RunFigures out;
+  const auto& state = run.state();
+  CONSILIUM_TRY(const auto plan, run.update_plan(0));
+  const auto nodes = run.hospitals();
+  const std::size_t classes = learning::class_count(plan.shape);
+
+  // Which model was in force after each update round.
+  std::vector<std::optional<Digest>> in_force;
+  std::optional<Digest> current;
+  for (const auto& [id, round] : state.rounds()) {
+    if (round.open.purpose != sealing::Purpose::update) continue;
+    if (round.state == ledger::RoundState::accepted) {
+      ++out.rounds_accepted;
+      for (const auto& model : state.models()) {
+        if (model.round == id) current = model.model;
+      }
+    } else if (round.state != ledger::RoundState::rolled_back) {
+      continue;
+    }
+    ++out.rounds;
+    in_force.push_back(current);
+  }
+  if (!current)
+    return fail("no_model", "demo", "no round was accepted, so there is no model to measure");
+
+  std::vector<casebase::Case> everybody;
+  for (auto* node : nodes) {
+    CONSILIUM_TRY(const auto samples, node->casebase().samples());
+    everybody.insert(everybody.end(), samples.begin(), samples.end());
+  }
+  const auto& schema = nodes.front()->cases().schema();
+  const int ddof = spec.norm == TrainingRule::Norm::own ? 1 : 0;
+  const auto pooled_norm = casebase::own_standardisation(everybody, schema, ddof);
+  CONSILIUM_TRY(const auto pooled,
+                train_alone(plan, casebase::vectorise(everybody, schema, pooled_norm),
+                            spec.rounds * nodes.size(), spec.seed, "pooled"));
+
+  ThreeWays<Gathered> gathered;
+  std::size_t with_auc = 0;
+  for (auto* node : nodes) {
+    HospitalFigures h;
+    h.name = node->name();
+    h.title = node->title();
+    CONSILIUM_TRY(const auto samples, node->casebase().samples());
+    CONSILIUM_TRY(const auto kept, node->casebase().with_status(casebase::Status::held_back));
+    h.training_cases = samples.size();
+    h.held_back_cases = kept.size();
+    h.cases = samples.size() + kept.size();
+    if (const auto at = run.shared().find(h.name); at != run.shared().end()) {
+      h.shared_cases = at->second.cases;
+    } else if (spec.align_attributes) {
+      h.shared_cases = samples.size();
+    }
+    if (const auto at = run.shared_next().find(h.name); at != run.shared_next().end()) {
+      h.shared_cases_next = at->second.cases;
+    }
+    h.credits = node->member()->credits;
+
+    const auto own_norm = casebase::own_standardisation(samples, schema, ddof);
+    CONSILIUM_TRY(const auto local,
+                  train_alone(plan, casebase::vectorise(samples, schema, own_norm), spec.rounds,
+                              spec.seed, "local/" + h.name));
+    const auto own_view = casebase::vectorise(kept, schema, own_norm);
+    const auto pooled_view = casebase::vectorise(kept, schema, pooled_norm);
+    CONSILIUM_TRY(const auto* federation_view, node->cases().held_back(plan));
+    CONSILIUM_TRY(const auto federated, model_of(*node, *current));
+
+    h.on_held_back.local = learning::evaluate(local, own_view);
+    h.on_held_back.federated = learning::evaluate(federated, *federation_view);
+    h.on_held_back.pooled = learning::evaluate(pooled, pooled_view);
+    gathered.local.add(local, own_view);
+    gathered.federated.add(federated, *federation_view);
+    gathered.pooled.add(pooled, pooled_view);
+    const auto& rows = h.on_held_back.federated.class_rows;
+    h.one_class = std::count_if(rows.begin(), rows.end(), [](auto n) { return n > 0; }) < 2;
+    for (const auto& digest : in_force) {
+      if (!digest) {
+        h.auc_by_round.push_back(0.5);
+        continue;
+      }
+      CONSILIUM_TRY(const auto model, model_of(*node, *digest));
+      h.auc_by_round.push_back(learning::evaluate(model, *federation_view).auc);
+    }
+    out.mean_accuracy.local += h.on_held_back.local.accuracy;
+    out.mean_accuracy.federated += h.on_held_back.federated.accuracy;
+    out.mean_accuracy.pooled += h.on_held_back.pooled.accuracy;
+    if (!h.one_class) {
+      ++with_auc;
+      out.mean_auc.local += h.on_held_back.local.auc;
+      out.mean_auc.federated += h.on_held_back.federated.auc;
+      out.mean_auc.pooled += h.on_held_back.pooled.auc;
+    }
+    out.hospitals.push_back(std::move(h));
+  }
+  const auto scale = [](ThreeWays<double>& ways, std::size_t count) {
+    const double n = count == 0 ? 1.0 : static_cast<double>(count);
+    ways.local /= n;
+    ways.federated /= n;
+    ways.pooled /= n;
+  };
+  scale(out.mean_accuracy, nodes.size());
+  scale(out.mean_auc, with_auc);
+  out.pooled_test = {gathered.local.evaluation(classes), gathered.federated.evaluation(classes),
+                     gathered.pooled.evaluation(classes)};
+  return out;
+}
+
+}  // namespace consilium::app

@@ -1,0 +1,353 @@
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "consilium/courier/courier.hpp"
+#include "consilium/foundation/files.hpp"
+#include "consilium/foundation/hash.hpp"
+
+namespace consilium::courier {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Half-written files wait here, named <process id>-<number>, on the same disk as the blobs.
+constexpr std::string_view unfinished_folder = "unfinished";
+
+/// A batch keeps its files open until they are synced; processes are often limited to 1024 open
+/// files.
+constexpr std::size_t open_files_max = 128;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  auto operator=(Descriptor&&) -> Descriptor& = delete;
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  [[nodiscard]] auto valid() const -> bool { return value_ >= 0; }
+  [[nodiscard]] auto value() const -> int { return value_; }
+
+ private:
+  int value_;
+};
+
+auto unwritable(const fs::path& path, int error) -> tl::unexpected<Error> {
+  if (error == ENOSPC || error == EDQUOT) {
+    return fail("disk_full", path.string(), "The disk is full. Free some space and run again.");
+  }
+  return fail("file_unwritable", path.string(),
+              std::string("Cannot write here: ") + std::strerror(error) +
+                  ". Check the folder's owner and permissions.");
+}
+
+auto too_large(std::string_view place, std::size_t size_max) -> tl::unexpected<Error> {
+  return fail("blob_too_large", place,
+              "The blob is larger than the " + std::to_string(size_max) +
+                  " bytes allowed here. Send it in smaller pieces.");
+}
+
+auto sync_folder(const fs::path& folder) -> Result<void> {
+  const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened.valid() || ::fsync(opened.value()) != 0) return unwritable(folder, errno);
+  return {};
+}
+
+auto write_all(int descriptor, BytesView bytes) -> bool {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+/// The process that wrote `<pid>-<n>`, or nothing when the name is another.
+auto writer_of(const std::string& name) -> std::optional<pid_t> {
+  pid_t process = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), process);
+  if (error != std::errc{} || end == name.data() + name.size() || *end != '-' || process <= 0) {
+    return std::nullopt;
+  }
+  return process;
+}
+
+auto is_gone(pid_t process) -> bool {
+  return ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+/// The digest that a file of this name in this folder stands for.
+auto digest_of(const fs::path& path) -> std::optional<Digest> {
+  const std::string name = path.filename().string();
+  if (name.size() != 64 || path.parent_path().filename().string() != name.substr(0, 2)) {
+    return std::nullopt;
+  }
+  auto digest = Digest::from_hex(name);
+  if (!digest) return std::nullopt;
+  return *digest;
+}
+
+struct Walk {
+  std::vector<Digest> digests;
+  std::vector<fs::path> foreign;
+};
+
+/// Every blob's digest in ascending order, and what does not belong.
+auto walk(const fs::path& folder) -> Result<Walk> {
+  Walk found;
+  std::error_code error;
+  for (fs::directory_iterator top(folder, error), end; !error && top != end; top.increment(error)) {
+    const std::string name = top->path().filename().string();
+    if (name == unfinished_folder) continue;
+    if (name.size() != 2 || !from_hex(name) || !top->is_directory(error)) {
+      found.foreign.push_back(top->path());
+      continue;
+    }
+    fs::directory_iterator file(top->path(), error);
+    for (; !error && file != end; file.increment(error)) {
+      const auto digest = digest_of(file->path());
+      if (digest && file->symlink_status(error).type() == fs::file_type::regular) {
+        found.digests.push_back(*digest);
+      } else {
+        found.foreign.push_back(file->path());
+      }
+    }
+  }
+  if (error) {
+    return fail("file_unreadable", folder.string(),
+                "Cannot list the blobs: " + error.message() + ". Check the folder's permissions.");
+  }
+  std::sort(found.digests.begin(), found.digests.end());
+  std::sort(found.foreign.begin(), found.foreign.end());
+  return found;
+}
+
+}  // namespace
+
+/// A file in the unfinished folder that is removed unless it got its final name.
+struct BlobStore::Unfinished {
+  Digest digest;
+  fs::path path;
+  Descriptor descriptor;
+  bool renamed = false;
+
+  Unfinished(const Digest& named, fs::path where, Descriptor opened)
+      : digest(named), path(std::move(where)), descriptor(std::move(opened)) {}
+  Unfinished(Unfinished&& other) noexcept
+      : digest(other.digest),
+        path(std::move(other.path)),
+        descriptor(std::move(other.descriptor)),
+        renamed(std::exchange(other.renamed, true)) {}
+  auto operator=(Unfinished&&) -> Unfinished& = delete;
+  ~Unfinished() {
+    if (!renamed) ::unlink(path.c_str());
+  }
+};
+
+struct BlobStore::State {
+  fs::path folder;
+  std::atomic<std::uint64_t> next_number{0};
+  std::mutex mutex;  ///< guards folder_ready
+  /// Folders that this process has made or seen, and synced into their parent.
+  std::array<bool, 256> folder_ready{};
+};
+
+BlobStore::BlobStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
+BlobStore::BlobStore(BlobStore&&) noexcept = default;
+auto BlobStore::operator=(BlobStore&&) noexcept -> BlobStore& = default;
+BlobStore::~BlobStore() = default;
+
+auto BlobStore::folder() const -> const fs::path& {
+  return state_->folder;
+}
+
+auto BlobStore::open(const fs::path& folder) -> Result<BlobStore> {
+  const fs::path unfinished = folder / unfinished_folder;
+  std::error_code error;
+  fs::create_directories(unfinished, error);
+  if (error) return unwritable(folder, error.value());
+  CONSILIUM_CHECK(sync_folder(folder));
+  CONSILIUM_CHECK(sync_folder(folder.has_parent_path() ? folder.parent_path() : fs::path(".")));
+  auto state = std::make_unique<State>();
+  state->folder = folder;
+  for (fs::directory_iterator file(unfinished, error), end; !error && file != end;
+       file.increment(error)) {
+    const auto writer = writer_of(file->path().filename().string());
+    if (writer && is_gone(*writer)) ::unlink(file->path().c_str());
+  }
+  return BlobStore(std::move(state));
+}
+
+auto BlobStore::open_existing(const fs::path& folder) -> Result<BlobStore> {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    return fail("file_missing", folder.string(),
+                "There is no folder of blobs here. Give a node's directory that has one.");
+  }
+  auto state = std::make_unique<State>();
+  state->folder = folder;
+  return BlobStore(std::move(state));
+}
+
+auto BlobStore::path_of(const Digest& digest) const -> fs::path {
+  const std::string name = digest.hex();
+  return state_->folder / name.substr(0, 2) / name;
+}
+
+auto BlobStore::prepare_folder(std::uint8_t first_byte) -> Result<void> {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->folder_ready[first_byte]) return {};
+  const fs::path folder = state_->folder / to_hex(std::array{first_byte});
+  if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return unwritable(folder, errno);
+  // An existing folder is synced as well: the process that made it may have died before it did.
+  CONSILIUM_CHECK(sync_folder(state_->folder));
+  state_->folder_ready[first_byte] = true;
+  return {};
+}
+
+auto BlobStore::holds_exactly(const Digest& digest, BytesView bytes) const -> bool {
+  const auto size = size_of(digest);
+  if (!size || *size != bytes.size()) return false;
+  const auto held = get(digest);
+  return held.has_value();
+}
+
+auto BlobStore::begin(const Digest& digest, BytesView bytes) -> Result<Unfinished> {
+  const fs::path folder = state_->folder / unfinished_folder;
+  fs::path path;
+  int opened = -1;
+  do {
+    path = folder /
+           (std::to_string(::getpid()) + "-" + std::to_string(state_->next_number.fetch_add(1)));
+    opened = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    // Another store of this process, or a process long gone that had our id, used this number.
+  } while (opened < 0 && errno == EEXIST);
+  if (opened < 0) return unwritable(path, errno);
+  Unfinished file(digest, path, Descriptor(opened));
+  if (!write_all(opened, bytes)) return unwritable(path, errno);
+  // Starts the disk at once; the fsync of `finish` then mostly waits for work that is under way.
+  (void)::sync_file_range(opened, 0, 0, SYNC_FILE_RANGE_WRITE);
+  return file;
+}
+
+auto BlobStore::finish(std::vector<Unfinished>& files) -> Result<void> {
+  for (const Unfinished& file : files) {
+    if (::fsync(file.descriptor.value()) != 0) return unwritable(file.path, errno);
+  }
+  for (Unfinished& file : files) {
+    const fs::path final_path = path_of(file.digest);
+    if (::rename(file.path.c_str(), final_path.c_str()) != 0) return unwritable(final_path, errno);
+    file.renamed = true;
+  }
+  files.clear();
+  return {};
+}
+
+auto BlobStore::put(BytesView bytes) -> Result<Digest> {
+  CONSILIUM_TRY(const auto digests, put_batch(std::span(&bytes, 1)));
+  return digests.front();
+}
+
+auto BlobStore::put_batch(std::span<const BytesView> blobs) -> Result<std::vector<Digest>> {
+  for (const BytesView blob : blobs) {
+    if (blob.size() > blob_size_max) return too_large(state_->folder.string(), blob_size_max);
+  }
+  std::vector<Digest> digests;
+  digests.reserve(blobs.size());
+  std::set<Digest> seen;
+  std::set<fs::path> folders;
+  std::vector<Unfinished> unfinished;
+  for (const BytesView blob : blobs) {
+    const Digest digest = sha256(blob);
+    digests.push_back(digest);
+    if (!seen.insert(digest).second) continue;
+    CONSILIUM_CHECK(prepare_folder(digest.bytes[0]));
+    // Also for a blob that is there already: who renamed it may have died before the folder was
+    // synced.
+    folders.insert(path_of(digest).parent_path());
+    if (holds_exactly(digest, blob)) continue;
+    CONSILIUM_TRY(auto file, begin(digest, blob));
+    unfinished.push_back(std::move(file));
+    if (unfinished.size() == open_files_max) CONSILIUM_CHECK(finish(unfinished));
+  }
+  CONSILIUM_CHECK(finish(unfinished));
+  for (const fs::path& folder : folders) CONSILIUM_CHECK(sync_folder(folder));
+  return digests;
+}
+
+auto BlobStore::get(const Digest& digest, std::size_t size_max) const -> Result<Bytes> {
+  const fs::path path = path_of(digest);
+  auto bytes = read_file(path, size_max);
+  if (!bytes && bytes.error().code == "file_missing") {
+    return fail("blob_missing", path.string(),
+                "This node does not hold the blob. Fetch it from another hospital.");
+  }
+  if (!bytes && bytes.error().code == "file_too_large") return too_large(path.string(), size_max);
+  if (!bytes) return bytes;
+  if (sha256(*bytes) != digest) {
+    return fail("blob_damaged", path.string(),
+                "The bytes in this file are not those it is named by. Delete the file; the node "
+                "fetches a good copy from another hospital.");
+  }
+  return bytes;
+}
+
+auto BlobStore::has(const Digest& digest) const -> bool {
+  return size_of(digest).has_value();
+}
+
+auto BlobStore::size_of(const Digest& digest) const -> Result<std::uint64_t> {
+  const fs::path path = path_of(digest);
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    return fail("blob_missing", path.string(),
+                "This node does not hold the blob. Fetch it from another hospital.");
+  }
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+auto BlobStore::list() const -> Result<std::vector<Digest>> {
+  CONSILIUM_TRY(auto found, walk(state_->folder));
+  return std::move(found.digests);
+}
+
+auto BlobStore::remove(const Digest& digest) -> Result<void> {
+  const fs::path path = path_of(digest);
+  if (::unlink(path.c_str()) != 0) {
+    if (errno == ENOENT) return {};
+    return unwritable(path, errno);
+  }
+  return sync_folder(path.parent_path());
+}
+
+auto BlobStore::verify_all() const -> Result<BlobCheck> {
+  CONSILIUM_TRY(auto found, walk(state_->folder));
+  BlobCheck check;
+  check.foreign = std::move(found.foreign);
+  for (const Digest& digest : found.digests) {
+    const auto bytes = get(digest);
+    if (!bytes) {
+      check.damaged.push_back(path_of(digest));
+      continue;
+    }
+    ++check.blobs;
+    check.size_bytes += bytes->size();
+  }
+  return check;
+}
+
+}  // namespace consilium::courier

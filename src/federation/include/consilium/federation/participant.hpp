@@ -1,0 +1,67 @@
+#pragma once
+/// A member's part in every round, as a state machine without I/O of its own: it looks at the
+/// ledger and says what to post next. Bytes it needs or makes go through `NodeStorage`, which the
+/// app implements.
+///
+/// Always true:
+///   - one manifest per (stream, round), durable before it is posted, and the same bytes when
+///   posted again;
+///   - a share sum is published only for the set this miner has logged, and the log is durable
+///   first;
+///   - killed at any point and started again, it goes on from the ledger and its storage.
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "consilium/federation/local_work.hpp"
+#include "consilium/sealing/set_log.hpp"
+
+namespace consilium::federation {
+
+/// Where a participant's bytes live. Every put and save is durable when it returns.
+class NodeStorage {
+ public:
+  virtual ~NodeStorage() = default;
+  [[nodiscard]] virtual auto put_blobs(std::span<const BytesView> blobs)
+      -> Result<std::vector<Digest>> = 0;
+  /// From this node's store, else from a peer's; checked against the digest. Error:
+  /// `blob_unavailable`.
+  [[nodiscard]] virtual auto get_blob(const Digest& digest) -> Result<Bytes> = 0;
+  /// A small named record of this node. `name` is [a-z0-9/.-].
+  [[nodiscard]] virtual auto save(std::string_view name, BytesView bytes) -> Result<void> = 0;
+  [[nodiscard]] virtual auto load(std::string_view name) -> Result<std::optional<Bytes>> = 0;
+};
+
+struct Identity {
+  HospitalId self;
+  const sealing::BoxKey* box_key = nullptr;
+  BytesView training_seed;  ///< secret; empty for the server of `central`
+};
+
+class Participant {
+ public:
+  /// `cases` is null for the server of `central`. All referenced things outlive the participant.
+  Participant(Identity identity, LocalCases* cases, NodeStorage& storage, sealing::SetLog& set_log,
+              Random& secrets);
+  ~Participant();
+  Participant(Participant&&) noexcept;
+
+  /// What to post now, at most one transaction body: the next is decided from the block that
+  /// carries it. Calling it again with the same state gives the same answer. Errors end the node's
+  /// part: a model that differs from the others' (`different_model`), a lost log (`log_lost`), a
+  /// disk that fails.
+  [[nodiscard]] auto step(const ledger::State& state) -> Result<std::optional<ledger::Body>>;
+
+  /// The model of the last accepted round (the initial one before), once an update round has been
+  /// seen.
+  [[nodiscard]] auto model() const -> const learning::Model*;
+  /// What this node refused and why, for its log: ids and codes only.
+  [[nodiscard]] auto take_remarks() -> std::vector<std::string>;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace consilium::federation

@@ -1,0 +1,43 @@
+#pragma once
+// What a round asks of every hospital: the opaque `plan` of ledger::OpenRound, read and written in
+// one place.
+
+#include "consilium/learning/training.hpp"
+#include "consilium/ledger/ledger.hpp"
+#include "consilium/sealing/quantise.hpp"
+
+namespace consilium::federation {
+
+/// Plan of an update round. The same plan, base and run give the same integers at a hospital, so
+/// `run` is raised only when a candidate of this base was rolled back (sealing-spec §8.1): it
+/// renews the training seed for all.
+struct UpdatePlan {
+  learning::ModelShape shape;
+  learning::TrainingPlan training;
+  std::uint64_t model_seed = 0;  ///< of the initial model, public
+  std::uint32_t run = 0;
+  Digest schema;
+  Digest standardisation;  ///< what V1 is standardised with
+  [[nodiscard]] auto encode() const -> Bytes;
+  [[nodiscard]] static auto decode(BytesView bytes) -> Result<UpdatePlan>;
+};
+
+/// Plan of a statistics round: the menu is the schema's numbers, so the schema says it all.
+struct StatisticsPlan {
+  Digest schema;
+  std::uint64_t cases_max = 0;
+  std::uint32_t small_cell = 0;
+  [[nodiscard]] auto encode() const -> Bytes;
+  [[nodiscard]] static auto decode(BytesView bytes) -> Result<StatisticsPlan>;
+};
+
+/// The model every consortium starts from: a pure function of shape and public seed; all zero
+/// without hidden layers.
+[[nodiscard]] auto initial_model(const learning::ModelShape& shape, std::uint64_t model_seed)
+    -> learning::Model;
+
+/// Clip, X_max and weight cap that a round's record fixes.
+[[nodiscard]] auto quantisation_of(const ledger::RoundRecord& round)
+    -> Result<sealing::Quantisation>;
+
+}  // namespace consilium::federation

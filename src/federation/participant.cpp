@@ -1,0 +1,623 @@
+#include "consilium/federation/participant.hpp"
+
+#include <algorithm>
+
+#include "consilium/foundation/codec.hpp"
+
+namespace consilium::federation {
+
+namespace {
+
+using ledger::RoundRecord;
+using ledger::RoundState;
+using ledger::State;
+using sealing::Purpose;
+
+/// Heights that the next in line waits before it does what the first one should have done.
+constexpr std::uint64_t stand_in_heights = 4;
+/// A committee member opens with what is there when this few heights are left of the deadline.
+constexpr std::uint64_t opening_slack_heights = 10;
+
+auto record_name(RoundId round, std::string_view what) -> std::string {
+  return "rounds/" + std::to_string(round.value) + "/" + std::string(what);
+}
+
+auto contains(const std::vector<HospitalId>& list, HospitalId id) -> bool {
+  return std::find(list.begin(), list.end(), id) != list.end();
+}
+
+auto encode_submission(const sealing::Manifest& manifest, std::uint64_t claim) -> Bytes {
+  Writer w;
+  w.bytes(manifest.encode()).u64(claim);
+  return w.take();
+}
+
+auto decode_submission(RoundId round, BytesView bytes) -> Result<ledger::SubmitManifest> {
+  Reader r(bytes, "saved manifest");
+  const Bytes manifest = r.bytes(4096);
+  const std::uint64_t claim = r.u64();
+  CONSILIUM_CHECK(r.finish());
+  CONSILIUM_TRY(auto decoded, sealing::Manifest::decode(manifest));
+  return ledger::SubmitManifest{round, decoded, claim};
+}
+
+/// What this process knows of a round. All of it can be had again from the ledger and the blobs,
+/// but for `openings`: a hospital that crashed cannot answer complaints and is left out
+/// (sealing-spec §6.2).
+struct Work {
+  std::vector<sealing::ShareOpening> openings;
+  std::map<HospitalId, sealing::ShareOpening> shares;
+  std::map<HospitalId, std::string> refused;
+  std::map<HospitalId, Bytes> lists;
+  std::optional<sealing::OpenedSum> opened;
+  std::optional<Candidate> candidate;
+  std::optional<std::uint64_t> freezable_since;
+  bool abstains = false;
+  bool finished = false;
+};
+
+}  // namespace
+
+struct Participant::Parts {
+  Identity identity;
+  LocalCases* cases;
+  NodeStorage& storage;
+  sealing::SetLog& set_log;
+  Random& secrets;
+  std::map<RoundId, Work> work;
+  std::optional<learning::Model> model;
+  std::vector<std::string> remarks;
+
+  using Next = Result<std::optional<ledger::Body>>;
+
+  void remark(RoundId round, std::string_view what) {
+    remarks.push_back("round " + std::to_string(round.value) + ": " + std::string(what));
+  }
+
+  [[nodiscard]] auto is_hospital() const -> bool { return cases != nullptr; }
+
+  /// This member's place in the round's committee, if it has one.
+  [[nodiscard]] auto miner_of(const RoundRecord& round) const -> std::optional<MinerId> {
+    const auto at = std::find(round.miners.begin(), round.miners.end(), identity.self);
+    if (at == round.miners.end()) return std::nullopt;
+    return MinerId{static_cast<std::uint16_t>(at - round.miners.begin() + 1)};
+  }
+
+  /// One member acts at once, the others stand in later, in the order of their ids.
+  [[nodiscard]] auto is_my_turn(const State& state, Height since) const -> bool {
+    const auto hospitals = state.hospitals();
+    const auto at = std::find(hospitals.begin(), hospitals.end(), identity.self);
+    if (at == hospitals.end()) return false;
+    const auto rank = static_cast<std::uint64_t>(at - hospitals.begin());
+    return state.height().value >= since.value + rank * stand_in_heights;
+  }
+
+  // --- sealing
+  // ----------------------------------------------------------------------------------------------
+
+  auto base_model(const RoundRecord& round, const UpdatePlan& plan) -> Result<learning::Model> {
+    if (model && model->digest() == round.open.base) return *model;
+    auto initial = initial_model(plan.shape, plan.model_seed);
+    if (initial.digest() == round.open.base) {
+      model = initial;
+      return initial;
+    }
+    CONSILIUM_TRY(const auto saved, storage.load("models/" + round.open.base.hex()));
+    if (!saved) {
+      return fail("stale_context", "round " + std::to_string(round.id.value),
+                  "this node does not hold the round's base model");
+    }
+    CONSILIUM_TRY(auto decoded, learning::Model::decode(*saved));
+    if (decoded.digest() != round.open.base) {
+      return fail("database_damaged", "models/" + round.open.base.hex(),
+                  "the stored model is not the one its name says; remove the file");
+    }
+    model = decoded;
+    return decoded;
+  }
+
+  auto values_to_seal(const RoundRecord& round, const sealing::RoundParameters& parameters)
+      -> Result<std::vector<std::int64_t>> {
+    if (round.open.purpose == Purpose::statistics) {
+      CONSILIUM_TRY(const auto plan, StatisticsPlan::decode(round.open.plan));
+      CONSILIUM_TRY(const auto scale,
+                    sealing::scale_of(parameters.suite, round.open.hospitals_max));
+      return cases->statistics(plan, scale.value_max);
+    }
+    if (round.open.purpose != Purpose::update) {
+      return fail("bad_purpose", "round " + std::to_string(round.id.value),
+                  "this node seals updates and statistics only");
+    }
+    CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
+    CONSILIUM_TRY(const auto base, base_model(round, plan));
+    CONSILIUM_TRY(const auto* examples, cases->training(plan));
+    CONSILIUM_TRY(const auto quantisation, quantisation_of(round));
+    return local_update(base, plan, *examples, quantisation, identity.training_seed);
+  }
+
+  auto submission(const State& state, const RoundRecord& round) -> Next {
+    Work& w = work[round.id];
+    if (w.abstains || !is_hospital()) return std::nullopt;
+    if (round.manifests.contains(identity.self)) return std::nullopt;
+    const auto name = record_name(round.id, "manifest");
+    CONSILIUM_TRY(const auto saved, storage.load(name));
+    if (saved) {
+      CONSILIUM_TRY(auto submission, decode_submission(round.id, *saved));
+      if (submission.manifest.seed != round.seed) {
+        // Another opening block for a round already sealed: a forked ledger. Never a second
+        // manifest.
+        w.abstains = true;
+        remark(round.id, "another seed than the one sealed for; nothing is sealed again");
+        return std::nullopt;
+      }
+      return submission;
+    }
+    const auto parameters = state.parameters_of(round);
+    auto values = values_to_seal(round, parameters);
+    if (!values) {
+      w.abstains = true;  // this hospital's failure leaves the round to the others
+      remark(round.id, values.error().message());
+      return std::nullopt;
+    }
+    auto sealed = sealing::seal(parameters, identity.self, *values, secrets);
+    if (!sealed) {
+      w.abstains = true;
+      remark(round.id, sealed.error().message());
+      return std::nullopt;
+    }
+    // Blocks, witness and boxes are durable before the manifest, the manifest before it is posted
+    // (§6.1, §8.1).
+    std::vector<BytesView> blobs{sealed->body, sealed->lists};
+    for (const auto& box : sealed->boxes) blobs.emplace_back(box);
+    CONSILIUM_CHECK(storage.put_blobs(blobs));
+    const std::uint64_t claim =
+        round.open.purpose == Purpose::update ? cases->claimed_patterns() : 0;
+    CONSILIUM_CHECK(storage.save(name, encode_submission(sealed->manifest, claim)));
+    w.openings = std::move(sealed->openings);
+    return ledger::SubmitManifest{round.id, sealed->manifest, claim};
+  }
+
+  // --- cross-verification
+  // -------------------------------------------------------------------------------------
+
+  /// A box that does not open is only the hospital's fault when this miner's own key works (§6.2).
+  [[nodiscard]] auto own_key_works() const -> bool {
+    const std::array<std::uint8_t, 4> probe{1, 2, 3, 4};
+    return identity.box_key->open(sealing::close_box(identity.box_key->public_key(), probe))
+        .has_value();
+  }
+
+  /// Judges one manifest; the outcome is remembered. Bytes that are missing are asked for again
+  /// next time.
+  auto judge_manifest(const RoundRecord& round, const sealing::RoundParameters& parameters,
+                      MinerId miner, HospitalId hospital) -> Result<void> {
+    Work& w = work[round.id];
+    const auto& manifest = round.manifests.at(hospital).manifest;
+    CONSILIUM_TRY(auto lists_bytes, storage.get_blob(manifest.lists));
+    auto lists = sealing::check_manifest(parameters, manifest, lists_bytes);
+    if (!lists) {
+      w.refused[hospital] = lists.error().code;
+      return {};
+    }
+    CONSILIUM_TRY(const auto body, storage.get_blob(manifest.body_blob));
+    if (auto checked = sealing::check_body(parameters, manifest, body); !checked) {
+      w.refused[hospital] = checked.error().code;
+      return {};
+    }
+    CONSILIUM_TRY(const auto box, storage.get_blob(lists->box_digests.at(miner.value - 1U)));
+    auto share = sealing::open_share(parameters, manifest, *lists, miner, box, *identity.box_key);
+    w.lists[hospital] = std::move(lists_bytes);
+    if (!share) {
+      w.refused[hospital] = share.error().code;
+      return {};
+    }
+    w.shares.emplace(hospital, std::move(*share));
+    return {};
+  }
+
+  auto attestation(const State& state, const RoundRecord& round) -> Next {
+    const auto miner = miner_of(round);
+    if (!miner) return std::nullopt;
+    const auto parameters = state.parameters_of(round);
+    Work& w = work[round.id];
+    for (const auto& [hospital, submission] : round.manifests) {
+      if (w.shares.contains(hospital) || w.refused.contains(hospital)) continue;
+      if (auto judged = judge_manifest(round, parameters, *miner, hospital); !judged) {
+        if (judged.error().code != "blob_unavailable") return tl::unexpected(judged.error());
+        remark(round.id, "hospital " + std::to_string(hospital.value) + ": blob_unavailable");
+      }
+    }
+    std::vector<HospitalId> valid;
+    for (const auto& [hospital, share] : w.shares) valid.push_back(hospital);
+    const auto posted = round.attests.find(identity.self);
+    if (!valid.empty() && (posted == round.attests.end() || posted->second.size() < valid.size())) {
+      return ledger::Attest{round.id, valid};
+    }
+    for (const auto& [hospital, code] : w.refused) {
+      const bool sharing = code == "bad_sharing" || code == "bad_box";
+      if (!sharing || round.complaints.contains({hospital, identity.self})) continue;
+      if (contains(round.excluded, hospital) || !own_key_works()) continue;
+      remark(round.id, "hospital " + std::to_string(hospital.value) + ": " + code);
+      return ledger::Complaint{round.id, hospital, w.lists.at(hospital)};
+    }
+    return std::nullopt;
+  }
+
+  auto answer(const State& state, const RoundRecord& round) -> Next {
+    Work& w = work[round.id];
+    const auto committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
+    if (w.openings.empty() || committee.miners == 1) return std::nullopt;
+    std::size_t answered = 0;
+    for (const auto& [who, well] : round.complaints) {
+      if (who.first == identity.self && well) ++answered;
+    }
+    for (const auto& [who, well] : round.complaints) {
+      if (who.first != identity.self || well || answered >= committee.faulty_max) continue;
+      const auto at = std::find(round.miners.begin(), round.miners.end(), who.second);
+      const auto index = static_cast<std::size_t>(at - round.miners.begin());
+      const auto& opening = w.openings.at(index);
+      const auto copy = [](const SecretBytes& secret) {
+        return Bytes(secret.expose().begin(), secret.expose().end());
+      };
+      return ledger::Answer{round.id, MinerId{static_cast<std::uint16_t>(index + 1)},
+                            copy(opening.share), copy(opening.masks), copy(opening.salt)};
+    }
+    (void)state;
+    return std::nullopt;
+  }
+
+  auto packing(const State& state, const RoundRecord& round) -> Next {
+    Work& w = work[round.id];
+    auto candidate = state.freeze_rule(round);
+    if (!candidate) {
+      w.freezable_since.reset();
+      return std::nullopt;
+    }
+    if (!w.freezable_since) w.freezable_since = state.height().value;
+    const auto ranks = state.packer_ranks(round);
+    const auto at = std::find(ranks.begin(), ranks.end(), identity.self);
+    if (at == ranks.end()) return std::nullopt;
+    const auto rank = static_cast<std::uint64_t>(at - ranks.begin());
+    if (state.height().value < *w.freezable_since + rank * stand_in_heights) return std::nullopt;
+    return *candidate;
+  }
+
+  // --- opening
+  // --------------------------------------------------------------------------------------------------
+
+  /// The family's rule, judged by this miner alone, against its own log (§8.3).
+  auto log_the_set(const State& state, const RoundRecord& round) -> Result<void> {
+    std::vector<HospitalId> members;
+    for (const auto& member : round.set) members.push_back(member.hospital);
+    const std::size_t cell_min = std::size_t{state.policy().honest_min} + state.policy().colluders;
+    if (members.size() < cell_min) {
+      return fail("set_too_small", "round " + std::to_string(round.id.value),
+                  "the set has fewer members than the policy allows to open");
+    }
+    if (sealing::set_digest(round.seed, round.set) != round.set_digest) {
+      return fail("not_the_rule", "round " + std::to_string(round.id.value),
+                  "the frozen set does not have the digest it names");
+    }
+    const sealing::SetLogEntry entry{round.stream,
+                                     round.id,
+                                     round.seed,
+                                     round.open.base,
+                                     round.open.purpose,
+                                     round.set_digest,
+                                     round.partition_digest,
+                                     members,
+                                     state.height()};
+    const auto first = set_log.first_of_family(entry);
+    const auto partition = sealing::make_partition(first ? first->seed : round.seed,
+                                                   first ? first->members : members, cell_min);
+    if (sealing::partition_digest(partition) != round.partition_digest ||
+        !sealing::is_union_of_cells(partition, members)) {
+      return fail("set_forbidden", "round " + std::to_string(round.id.value),
+                  "the set is not a union of the cells this miner has logged for the family");
+    }
+    if (const auto known = set_log.find(round.stream, round.id);
+        known && known->set == entry.set && known->seed == entry.seed) {
+      return {};
+    }
+    return set_log.record(entry);
+  }
+
+  auto readiness(const State& state, const RoundRecord& round) -> Next {
+    const auto miner = miner_of(round);
+    if (!miner || contains(round.ready, identity.self)) return std::nullopt;
+    Work& w = work[round.id];
+    const auto parameters = state.parameters_of(round);
+    for (const auto& member : round.set) {
+      if (!w.shares.contains(member.hospital)) {
+        CONSILIUM_CHECK(judge_manifest(round, parameters, *miner, member.hospital));
+      }
+      if (!w.shares.contains(member.hospital)) return std::nullopt;
+    }
+    if (auto logged = log_the_set(state, round); !logged) {
+      if (logged.error().code == "log_lost" || logged.error().code == "disk_full") {
+        return tl::unexpected(logged.error());
+      }
+      remark(round.id, logged.error().message());
+      return std::nullopt;
+    }
+    return ledger::Ready{round.id, round.set_digest, round.partition_digest};
+  }
+
+  auto share_publication(const State& state, const RoundRecord& round) -> Next {
+    const auto miner = miner_of(round);
+    if (!miner || !contains(round.ready, identity.self) ||
+        round.share_sums.contains(identity.self)) {
+      return std::nullopt;
+    }
+    const auto logged = set_log.find(round.stream, round.id);
+    if (!logged || logged->set != round.set_digest || logged->seed != round.seed) {
+      remark(round.id, "the set to open is not the one this miner has logged");
+      return std::nullopt;
+    }
+    Work& w = work[round.id];
+    const auto parameters = state.parameters_of(round);
+    std::vector<sealing::ShareOpening> shares;
+    for (const auto& member : round.set) {
+      if (!w.shares.contains(member.hospital)) {
+        CONSILIUM_CHECK(judge_manifest(round, parameters, *miner, member.hospital));
+      }
+      auto share = w.shares.extract(member.hospital);
+      if (share.empty()) return std::nullopt;
+      shares.push_back(std::move(share.mapped()));
+    }
+    auto sum = sealing::sum_shares(parameters, shares);
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      w.shares.emplace(round.set[i].hospital, std::move(shares[i]));
+    }
+    if (!sum) return tl::unexpected(sum.error());
+    const BytesView blob = *sum;
+    CONSILIUM_TRY(const auto digests, storage.put_blobs(std::span(&blob, 1)));
+    return ledger::PublishShare{round.id, round.set_digest, digests.front()};
+  }
+
+  /// Opens the sum from the block's bodies and the published share sums; every member does so by
+  /// itself.
+  auto open(const State& state, const RoundRecord& round) -> Result<const sealing::OpenedSum*> {
+    Work& w = work[round.id];
+    if (w.opened) return &*w.opened;
+    std::vector<Bytes> bodies;
+    for (const auto& member : round.set) {
+      CONSILIUM_TRY(auto body,
+                    storage.get_blob(round.manifests.at(member.hospital).manifest.body_blob));
+      bodies.push_back(std::move(body));
+    }
+    const std::vector<BytesView> views(bodies.begin(), bodies.end());
+    std::map<MinerId, Bytes> share_sums;
+    for (const auto& [owner, digest] : round.share_sums) {
+      const auto at = std::find(round.miners.begin(), round.miners.end(), owner);
+      CONSILIUM_TRY(auto bytes, storage.get_blob(digest));
+      share_sums.emplace(MinerId{static_cast<std::uint16_t>(at - round.miners.begin() + 1)},
+                         std::move(bytes));
+    }
+    CONSILIUM_TRY(auto opened, sealing::open_sum(state.parameters_of(round), views, share_sums));
+    for (const auto& miner : opened.bad_share_sums) {
+      remark(round.id, "miner " + std::to_string(miner.value) + ": bad_share_sum");
+    }
+    if (round.opened_sum && round.opened_sum->values != opened.values_digest) {
+      return fail(
+          "different_model", "round " + std::to_string(round.id.value),
+          "this node opens another sum than the committee; it stops here and keeps its data");
+    }
+    w.opened = std::move(opened);
+    return &*w.opened;
+  }
+
+  auto result(const State& state, const RoundRecord& round) -> Next {
+    const auto miner = miner_of(round);
+    if (!miner || round.results.contains(identity.self)) return std::nullopt;
+    const auto committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
+    if (round.share_sums.size() < committee.threshold) return std::nullopt;
+    const bool all_published = round.share_sums.size() == round.miners.size();
+    if (!all_published && state.height().value + opening_slack_heights < round.deadline.value) {
+      return std::nullopt;  // a further share sum turns a wrong one from a failure into evidence
+                            // (§7.2)
+    }
+    auto opened = open(state, round);
+    if (!opened) {
+      if (opened.error().code == "disk_full") return tl::unexpected(opened.error());
+      remark(round.id, opened.error().message());
+      return std::nullopt;
+    }
+    return ledger::ResultAttest{round.id, (*opened)->values_digest, (*opened)->body_sum_root,
+                                (*opened)->key_digest};
+  }
+
+  // --- judging
+  // ----------------------------------------------------------------------------------------------------
+
+  auto candidate(const State& state, const RoundRecord& round) -> Result<const Candidate*> {
+    Work& w = work[round.id];
+    if (w.candidate) return &*w.candidate;
+    CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
+    CONSILIUM_TRY(const auto base, base_model(round, plan));
+    CONSILIUM_TRY(const auto* opened, open(state, round));
+    CONSILIUM_TRY(const auto quantisation, quantisation_of(round));
+    CONSILIUM_TRY(auto made, candidate_of(base, opened->values, round.set.size(), quantisation));
+    w.candidate = std::move(made);
+    return &*w.candidate;
+  }
+
+  struct OwnVote {
+    bool accept = false;
+    Digest salt;
+  };
+
+  /// Chosen once, durable before the commitment is posted.
+  auto own_vote(const State& state, const RoundRecord& round) -> Result<OwnVote> {
+    const auto name = record_name(round.id, "vote");
+    CONSILIUM_TRY(const auto saved, storage.load(name));
+    if (saved) {
+      Reader r(*saved, "saved vote");
+      const OwnVote vote{r.boolean(), r.digest()};
+      CONSILIUM_CHECK(r.finish());
+      return vote;
+    }
+    OwnVote vote;
+    secrets.fill(vote.salt.bytes);
+    auto proposed = candidate(state, round);
+    if (proposed) {
+      CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
+      CONSILIUM_TRY(const auto base, base_model(round, plan));
+      CONSILIUM_TRY(const auto* held_back, cases->held_back(plan));
+      vote.accept = accepts(base, (*proposed)->model, *held_back);
+    } else {
+      remark(round.id, proposed.error().message());  // a sum no honest set can have: the vote is no
+    }
+    Writer w;
+    w.boolean(vote.accept).digest(vote.salt);
+    CONSILIUM_CHECK(storage.save(name, w.view()));
+    return vote;
+  }
+
+  auto judgement(const State& state, const RoundRecord& round) -> Next {
+    if (!is_hospital()) return std::nullopt;
+    if (!round.vote_commits.contains(identity.self)) {
+      CONSILIUM_TRY(const auto vote, own_vote(state, round));
+      return ledger::VoteCommit{
+          round.id, ledger::vote_commitment(round.seed, identity.self, vote.accept, vote.salt)};
+    }
+    const auto hospitals = state.hospitals();
+    const bool half_time =
+        state.height().value + state.policy().judge_heights / 2 >= round.deadline.value;
+    if (!round.votes.contains(identity.self)) {
+      if (round.vote_commits.size() < hospitals.size() && !half_time) return std::nullopt;
+      CONSILIUM_TRY(const auto vote, own_vote(state, round));
+      return ledger::VoteReveal{round.id, vote.accept, vote.salt};
+    }
+    const bool all_revealed = round.votes.size() == hospitals.size();
+    if ((all_revealed || state.height().value >= round.deadline.value) &&
+        decide_turn(state, round)) {
+      return ledger::Decide{round.id};
+    }
+    return std::nullopt;
+  }
+
+  std::map<RoundId, std::uint64_t> decidable_since;
+  auto decide_turn(const State& state, const RoundRecord& round) -> bool {
+    const auto since = decidable_since.try_emplace(round.id, state.height().value).first->second;
+    return is_my_turn(state, Height{since});
+  }
+
+  // --- after the round
+  // ----------------------------------------------------------------------------------------------
+
+  auto after_acceptance(const State& state, const RoundRecord& round) -> Next {
+    Work& w = work[round.id];
+    if (w.finished) return std::nullopt;
+    if (round.open.purpose == Purpose::statistics) {
+      if (is_hospital()) {
+        CONSILIUM_TRY(const auto plan, StatisticsPlan::decode(round.open.plan));
+        CONSILIUM_TRY(const auto* opened, open(state, round));
+        CONSILIUM_TRY(const auto scale, sealing::scale_of(state.parameters_of(round).suite,
+                                                          round.open.hospitals_max));
+        CONSILIUM_CHECK(cases->standardise(opened->values, plan, scale.value_max));
+      }
+      finish(w);
+      return std::nullopt;
+    }
+    if (!is_hospital()) {
+      finish(w);
+      return std::nullopt;
+    }
+    if (round.models.contains(identity.self)) {
+      const auto& posted = round.models.at(identity.self);
+      if (!model || model->digest() != posted) {
+        if (const auto saved = storage.load("models/" + posted.hex()); saved && *saved) {
+          CONSILIUM_TRY(auto decoded, learning::Model::decode(**saved));
+          model = std::move(decoded);
+        }
+      }
+      finish(w);
+      return std::nullopt;
+    }
+    CONSILIUM_TRY(const auto* accepted, candidate(state, round));
+    const Digest digest = accepted->model.digest();
+    CONSILIUM_CHECK(storage.save("models/" + digest.hex(), accepted->model.encode()));
+    model = accepted->model;
+    return ledger::ModelDigest{round.id, digest};
+  }
+
+  /// Shares, masks and openings are erased when nobody may ask for them any more (sealing-spec
+  /// §12).
+  static void finish(Work& w) {
+    w.openings.clear();
+    w.shares.clear();
+    w.lists.clear();
+    w.opened.reset();
+    w.candidate.reset();
+    w.finished = true;
+  }
+
+  auto step_round(const State& state, const RoundRecord& round) -> Next {
+    const auto first_of = [](auto&&... steps) -> Next {
+      Next out = std::optional<ledger::Body>{};
+      ((out = steps(), !out || out->has_value()) || ...);
+      return out;
+    };
+    const bool late = state.height().value > round.deadline.value;
+    const auto give_up = [&]() -> Next {
+      if (!late || !is_my_turn(state, round.deadline)) return std::nullopt;
+      return ledger::Abort{round.id};
+    };
+    switch (round.state) {
+      case RoundState::sealing:
+        return submission(state, round);
+      case RoundState::attesting:
+        return first_of([&] { return answer(state, round); },
+                        [&] { return attestation(state, round); },
+                        [&] { return packing(state, round); }, give_up);
+      case RoundState::frozen:
+        return first_of([&] { return answer(state, round); },
+                        [&] { return readiness(state, round); }, give_up);
+      case RoundState::opening:
+        return first_of([&] { return readiness(state, round); },
+                        [&] { return share_publication(state, round); },
+                        [&] { return result(state, round); });
+      case RoundState::opened:
+        if (decide_turn(state, round)) return ledger::Decide{round.id};
+        return std::nullopt;
+      case RoundState::judging:
+        return judgement(state, round);
+      case RoundState::accepted:
+        return after_acceptance(state, round);
+      case RoundState::rolled_back:
+      case RoundState::aborted:
+        finish(work[round.id]);
+        return std::nullopt;
+    }
+    return std::nullopt;
+  }
+};
+
+Participant::Participant(Identity identity, LocalCases* cases, NodeStorage& storage,
+                         sealing::SetLog& set_log, Random& secrets)
+    : parts_(new Parts{identity, cases, storage, set_log, secrets, {}, {}, {}, {}}) {}
+Participant::~Participant() = default;
+Participant::Participant(Participant&&) noexcept = default;
+
+auto Participant::step(const ledger::State& state) -> Result<std::optional<ledger::Body>> {
+  for (const auto& [id, round] : state.rounds()) {
+    if (const auto known = parts_->work.find(id);
+        known != parts_->work.end() && known->second.finished) {
+      continue;
+    }
+    CONSILIUM_TRY(auto body, parts_->step_round(state, round));
+    if (body) return body;
+  }
+  return std::nullopt;
+}
+
+auto Participant::model() const -> const learning::Model* {
+  return parts_->model ? &*parts_->model : nullptr;
+}
+
+auto Participant::take_remarks() -> std::vector<std::string> {
+  return std::exchange(parts_->remarks, {});
+}
+
+}  // namespace consilium::federation

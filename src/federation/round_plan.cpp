@@ -1,0 +1,63 @@
+#include "consilium/federation/round_plan.hpp"
+
+#include "consilium/foundation/codec.hpp"
+
+namespace consilium::federation {
+
+namespace {
+constexpr std::size_t part_bytes_max = 1024;
+}
+
+auto UpdatePlan::encode() const -> Bytes {
+  Writer w;
+  w.bytes(shape.encode()).bytes(training.encode()).u64(model_seed).u32(run);
+  w.digest(schema).digest(standardisation);
+  return w.take();
+}
+
+auto UpdatePlan::decode(BytesView bytes) -> Result<UpdatePlan> {
+  Reader r(bytes, "update plan");
+  const Bytes shape = r.bytes(part_bytes_max);
+  const Bytes training = r.bytes(part_bytes_max);
+  UpdatePlan plan;
+  plan.model_seed = r.u64();
+  plan.run = r.u32();
+  plan.schema = r.digest();
+  plan.standardisation = r.digest();
+  CONSILIUM_CHECK(r.finish());
+  CONSILIUM_TRY(plan.shape, learning::ModelShape::decode(shape));
+  CONSILIUM_TRY(plan.training, learning::TrainingPlan::decode(training));
+  return plan;
+}
+
+auto StatisticsPlan::encode() const -> Bytes {
+  Writer w;
+  w.digest(schema).u64(cases_max).u32(small_cell);
+  return w.take();
+}
+
+auto StatisticsPlan::decode(BytesView bytes) -> Result<StatisticsPlan> {
+  Reader r(bytes, "statistics plan");
+  StatisticsPlan plan{r.digest(), r.u64(), r.u32()};
+  CONSILIUM_CHECK(r.finish());
+  return plan;
+}
+
+auto initial_model(const learning::ModelShape& shape, std::uint64_t model_seed) -> learning::Model {
+  learning::Model model(shape);
+  // Without hidden layers the loss is convex: zero is as good a start as any and adds no chance.
+  if (!shape.hidden.empty()) {
+    SeededRandom random(model_seed, "consilium/federation/1/initial-model");
+    model.initialise(random);
+  }
+  return model;
+}
+
+auto quantisation_of(const ledger::RoundRecord& round) -> Result<sealing::Quantisation> {
+  CONSILIUM_TRY(const auto suite, sealing::suite_from_id(round.open.suite));
+  CONSILIUM_TRY(const auto scale, sealing::scale_of(suite, round.open.hospitals_max));
+  return sealing::Quantisation{static_cast<double>(round.open.clip_micro) / 1e6, scale.value_max,
+                               round.open.weight_cap};
+}
+
+}  // namespace consilium::federation

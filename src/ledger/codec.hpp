@@ -1,0 +1,28 @@
+#pragma once
+// One canonical encoding for every value of the protocol, shared by transactions and by the leaves of the state.
+
+#include "consilium/foundation/codec.hpp"
+#include "consilium/ledger/ledger.hpp"
+
+namespace consilium::ledger {
+
+inline constexpr std::size_t transaction_bytes_max = 64U << 10U;
+inline constexpr std::size_t hospitals_max = 64;
+
+void put(Writer& out, HospitalId id);
+void put(Writer& out, RoundId id);
+void put(Writer& out, Height height);
+void put(Writer& out, const MemberInfo& member);
+void put(Writer& out, const Policy& policy);
+void put(Writer& out, const Propose& body);
+void put(Writer& out, const OpenRound& body);
+void put(Writer& out, const SubmitManifest& body);
+void put(Writer& out, const Answer& body);
+void put(Writer& out, const ResultAttest& body);
+void put(Writer& out, const AlignmentRecord& record);
+void put(Writer& out, const AlignCommit& body);
+void put(Writer& out, const AlignReceipt& body);
+void put(Writer& out, const std::vector<HospitalId>& ids);
+void put(Writer& out, const std::vector<sealing::SetMember>& set);
+
+}  // namespace consilium::ledger

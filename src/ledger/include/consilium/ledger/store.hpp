@@ -1,0 +1,85 @@
+#pragma once
+// The ledger on disk, and the driver `solo` that delivers transactions to it.
+
+#include <filesystem>
+
+#include "consilium/ledger/ledger.hpp"
+
+namespace consilium::ledger {
+
+/// A node's `ledger.db`: genesis, blocks and the state digest after each, durable before acknowledged.
+/// Opening re-plays every block and compares every digest.
+class LedgerStore {
+ public:
+  /// Makes a new file with this genesis. Error: `file_exists`.
+  [[nodiscard]] static auto create(const std::filesystem::path& file, const Genesis& genesis)
+      -> Result<LedgerStore>;
+  /// Errors: `file_missing`, `database_damaged` (file's seal, a row's digest, or a re-played state digest differs –
+  /// names file and height), `database_foreign`.
+  [[nodiscard]] static auto open(const std::filesystem::path& file) -> Result<LedgerStore>;
+  /// The same without the right to write, for `ledger show` and `ledger verify`.
+  [[nodiscard]] static auto open_read_only(const std::filesystem::path& file) -> Result<LedgerStore>;
+  LedgerStore(LedgerStore&&) noexcept;
+  auto operator=(LedgerStore&&) noexcept -> LedgerStore&;
+  ~LedgerStore();
+  [[nodiscard]] auto close() -> Result<void>;
+
+  [[nodiscard]] auto ledger() const -> const Ledger&;
+  /// Applies and keeps a block made elsewhere. Errors: those of apply_block, and `disk_full` or
+  /// `database_failed` (the ledger is then as it was before).
+  [[nodiscard]] auto append(const Block& block) -> Result<void>;
+  /// Errors: `unknown_height`, `database_damaged`.
+  [[nodiscard]] auto block_at(Height height) const -> Result<Block>;
+  [[nodiscard]] auto state_digest_at(Height height) const -> Result<Digest>;
+
+ private:
+  friend class SoloSequencer;
+  struct Parts;
+  explicit LedgerStore(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+/// What a hospital asks of whatever orders transactions; it never asks which driver it has.
+class Driver {
+ public:
+  virtual ~Driver() = default;
+  /// Takes a transaction for the next block. Errors: the verdict of `check`, `queue_full`.
+  [[nodiscard]] virtual auto submit(const Transaction& transaction) -> Verdict = 0;
+  /// Blocks after `height`, oldest first, at most `count_max`.
+  [[nodiscard]] virtual auto blocks_after(Height height, std::size_t count_max)
+      -> Result<std::vector<Block>> = 0;
+};
+
+/// Driver `solo`: one sequencer with its own ledger.db, in process. It orders; it cannot open anything.
+///
+/// A transaction is judged and applied the moment it is submitted, so that a sender may submit several for one
+/// block; `store().ledger()` shows them at once, while height, digest and `blocks_after` move with make_block.
+class SoloSequencer final : public Driver {
+ public:
+  explicit SoloSequencer(LedgerStore store);
+  [[nodiscard]] auto submit(const Transaction& transaction) -> Verdict override;
+  [[nodiscard]] auto blocks_after(Height height, std::size_t count_max)
+      -> Result<std::vector<Block>> override;
+  /// Packs what is waiting (at most 10 000 transactions or 4 MiB: `queue_full` above) into a block and makes it
+  /// durable; without waiting transactions only when `even_empty`. Gives true when a block was made. When it
+  /// cannot be made durable (`disk_full`), the waiting transactions are dropped: submit them again.
+  [[nodiscard]] auto make_block(bool even_empty) -> Result<bool>;
+  [[nodiscard]] auto store() const -> const LedgerStore&;
+  [[nodiscard]] auto close() -> Result<void>;
+
+ private:
+  LedgerStore store_;
+};
+
+struct VerifyReport {
+  std::uint64_t blocks = 0, transactions = 0;
+  Digest state_digest;
+  Height height;
+  std::uint64_t credits = 0;   ///< recomputed from every accepted round by a second, separate computation
+  std::map<std::string, std::uint64_t> credits_by_member;
+};
+/// Re-plays everything of one node's ledger.db and recomputes every credit and digest.
+/// Errors: `database_damaged`, `credits_differ`.
+[[nodiscard]] auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport>;
+
+}  // namespace consilium::ledger

@@ -1,0 +1,192 @@
+#include "consilium/ledger/ledger.hpp"
+
+#include "codec.hpp"
+#include "consilium/foundation/hash.hpp"
+#include "rules.hpp"
+
+namespace consilium::ledger {
+namespace {
+
+constexpr std::size_t block_transactions_max = 10'000;
+
+struct Accepted {
+  Change change;
+  HospitalId sender;
+};
+
+/// Envelope first, in the order of cost; then the rule of its kind.
+auto judge_transaction(const Book& book, const Transaction& transaction) -> Result<Accepted> {
+  const std::string place = "transaction " + std::string(name_of(transaction.body));
+  if (transaction.consortium != book.consortium())
+    return fail("wrong_consortium", place, "It was signed for another consortium.");
+  const auto sender = book.members().find(transaction.sender);
+  if (sender == book.members().end() || !sender->second.active)
+    return fail("unknown_member", place, "Its sender is no active member.");
+  if (transaction.sequence != sender->second.sequence + 1)
+    return fail("out_of_sequence", place, "Its sequence number is not the sender's next one.");
+  const Height height = book.next_height();
+  if (transaction.expiry < height)
+    return fail("expired", place, "Its expiry height has passed: sign it again.");
+  CONSILIUM_CHECK(sealing::verify(sender->second.info.key, transaction.signing_digest().view(),
+                                  transaction.signature));
+  const Context context{book, sender->second, height, transaction.expiry};
+  CONSILIUM_TRY(Change change,
+                std::visit([&context](const auto& body) { return judge(context, body); },
+                           transaction.body));
+  return Accepted{std::move(change), transaction.sender};
+}
+
+/// What a block would carry is what is judged: one that was built here must read back from its own bytes.
+auto canonical(const Transaction& transaction) -> Result<Bytes> {
+  Bytes bytes = transaction.encode();
+  CONSILIUM_CHECK(Transaction::decode(bytes));
+  return bytes;
+}
+
+}  // namespace
+
+auto Block::encode() const -> Bytes {
+  Writer out;
+  out.u8(1);
+  put(out, height);
+  out.digest(previous);
+  out.list(transactions, [](Writer& w, const Bytes& transaction) { w.bytes(transaction); });
+  return out.take();
+}
+
+auto Block::decode(BytesView bytes) -> Result<Block> {
+  Reader in(bytes, "block");
+  Block block;
+  if (in.u8() != 1) in.reject();
+  block.height.value = in.u64();
+  block.previous = in.digest();
+  block.transactions = in.list(block_transactions_max,
+                               [](Reader& r) { return r.bytes(transaction_bytes_max); });
+  CONSILIUM_CHECK(in.finish());
+  return block;
+}
+
+auto Block::hash() const -> Digest {
+  // tagged_hash with as many parts as there are transactions.
+  constexpr std::string_view tag = "consilium/ledger/1/block";
+  Hasher hasher;
+  hasher.add_u16(static_cast<std::uint16_t>(tag.size())).add_text(tag);
+  hasher.add_u64(previous.bytes.size()).add(previous.view());
+  hasher.add_u64(sizeof(height.value)).add_u64(height.value);
+  for (const auto& transaction : transactions)
+    hasher.add_u64(transaction.size()).add(transaction);
+  return hasher.finish();
+}
+
+struct Ledger::Content {
+  explicit Content(const Genesis& genesis) : book(genesis) {}
+  Book book;
+  std::vector<Bytes> pending;
+  std::size_t pending_bytes = 0;
+
+  auto apply(const Transaction& transaction, Bytes bytes) -> Verdict {
+    CONSILIUM_TRY(const Accepted accepted, judge_transaction(book, transaction));
+    book.begin_block();
+    accepted.change(book);
+    ++book.member(accepted.sender).sequence;
+    pending_bytes += bytes.size();
+    pending.push_back(std::move(bytes));
+    return {};
+  }
+};
+
+Ledger::Ledger(const Genesis& genesis) : content_(std::make_unique<Content>(genesis)) {}
+Ledger::Ledger(Ledger&&) noexcept = default;
+auto Ledger::operator=(Ledger&&) noexcept -> Ledger& = default;
+Ledger::~Ledger() = default;
+
+auto Ledger::check(const Transaction& transaction) const -> Verdict {
+  CONSILIUM_CHECK(canonical(transaction));
+  CONSILIUM_CHECK(judge_transaction(content_->book, transaction));
+  return {};
+}
+
+auto Ledger::apply(const Transaction& transaction) -> Verdict {
+  CONSILIUM_TRY(Bytes bytes, canonical(transaction));
+  return content_->apply(transaction, std::move(bytes));
+}
+
+auto Ledger::end_block() -> Block {
+  Book& book = content_->book;
+  book.begin_block();
+  Block block{book.next_height(), book.digest(), std::move(content_->pending)};
+  content_->pending.clear();
+  content_->pending_bytes = 0;
+  book.enter_height(block.hash());
+  end_rounds(book);
+  end_alignments(book);
+  end_proposals(book);
+  book.ensure_invariants(block.transactions.size());
+  book.seal_block();
+  return block;
+}
+
+auto Ledger::apply_block(const Block& block) -> Result<void> {
+  const Book& book = content_->book;
+  const std::string place = "block " + std::to_string(block.height.value);
+  if (!content_->pending.empty())
+    return fail("block_in_progress", place, "This ledger is building a block of its own.");
+  if (block.height != book.next_height())
+    return fail("wrong_height", place, "It does not follow the present height.");
+  if (block.previous != book.digest())
+    return fail("wrong_previous", place, "It was made on another state.");
+  for (const auto& bytes : block.transactions) {
+    auto transaction = Transaction::decode(bytes);
+    Verdict verdict = transaction ? content_->apply(*transaction, bytes)
+                                  : Verdict(tl::unexpected(transaction.error()));
+    if (verdict) continue;
+    // Only what this block began may be taken back, not the block before it.
+    if (book.in_block()) revert_block();
+    return verdict;
+  }
+  const Block made = end_block();
+  CONSILIUM_ENSURE(made.height == block.height && made.transactions == block.transactions);
+  return {};
+}
+
+void Ledger::revert_block() {
+  content_->pending.clear();
+  content_->pending_bytes = 0;
+  content_->book.revert_block();
+}
+
+auto Ledger::pending_count() const -> std::size_t { return content_->pending.size(); }
+auto Ledger::pending_bytes() const -> std::size_t { return content_->pending_bytes; }
+auto Ledger::recomputed_digest() const -> Digest { return content_->book.recomputed_digest(); }
+
+auto Ledger::consortium() const -> const Digest& { return content_->book.consortium(); }
+auto Ledger::genesis() const -> const Genesis& { return content_->book.genesis(); }
+auto Ledger::height() const -> Height { return content_->book.height(); }
+auto Ledger::digest() const -> Digest { return content_->book.digest(); }
+auto Ledger::policy() const -> const Policy& { return content_->book.policy(); }
+auto Ledger::schema() const -> const Digest& { return content_->book.schema(); }
+auto Ledger::members() const -> const std::map<HospitalId, Member>& {
+  return content_->book.members();
+}
+auto Ledger::rounds() const -> const std::map<RoundId, RoundRecord>& {
+  return content_->book.rounds();
+}
+auto Ledger::alignments() const -> const std::vector<AlignmentSession>& {
+  return content_->book.alignments();
+}
+auto Ledger::models() const -> const std::vector<ModelRecord>& { return content_->book.models(); }
+auto Ledger::proposals() const -> const std::map<std::uint64_t, OpenProposal>& {
+  return content_->book.proposals();
+}
+auto Ledger::families() const -> const std::map<Digest, Family>& {
+  return content_->book.families();
+}
+auto Ledger::committee_epoch() const -> std::uint32_t { return content_->book.committee_epoch(); }
+auto Ledger::initial_model() const -> const std::optional<Digest>& {
+  return content_->book.initial_model();
+}
+auto Ledger::block_hash(Height height) const -> Digest {
+  return content_->book.block_hash(height);
+}
+
+}  // namespace consilium::ledger

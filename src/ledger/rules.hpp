@@ -1,0 +1,71 @@
+#pragma once
+// The rules, one `judge` per transaction. A judge reads the state as it is and gives the change it would make, so a
+// refusal cannot leave a trace: nothing is written before everything was judged.
+
+#include <functional>
+
+#include "book.hpp"
+
+namespace consilium::ledger {
+
+using Change = std::function<void(Book&)>;
+using Judged = Result<Change>;
+
+/// One transaction's sender and the height of the block it would be in.
+struct Context {
+  const Book& book;
+  const Member& sender;
+  Height height;
+  Height expiry;
+};
+
+[[nodiscard]] auto judge(const Context& context, const Propose& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Vote& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const OpenRound& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const SubmitManifest& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Attest& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Complaint& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Answer& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Freeze& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Ready& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const PublishShare& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const ResultAttest& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const VoteCommit& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const VoteReveal& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Decide& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const ModelDigest& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Abort& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const OpenAlignment& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const PublishAlignment& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const CloseAlignment& body) -> Judged;
+
+/// What the end of a block does by itself: states that only wait for a height, and nothing else.
+void end_rounds(Book& book);
+void end_proposals(Book& book);
+void end_alignments(Book& book);
+/// Frozen, t miners ready and no complaint open: the round enters Opening and its set counts as opened.
+void start_opening_if_ready(Book& book, RoundId round, Height height);
+/// Fixes the model of accepted rounds on which more than two thirds agree.
+void settle_model(Book& book, RoundId round, Height height);
+
+// --- asked by several rules --------------------------------------------------------------------------------
+
+[[nodiscard]] auto place_of(const RoundRecord& round) -> std::string;
+/// k_min + c
+[[nodiscard]] auto cell_minimum(const Policy& policy) -> std::size_t;
+/// Submitted, not excluded, no open complaint, attested by t miners.
+[[nodiscard]] auto is_verified(const RoundRecord& round, HospitalId hospital) -> bool;
+[[nodiscard]] auto has_open_complaint(const RoundRecord& round, HospitalId hospital) -> bool;
+/// A set of ids as a sorted list without repeats.
+[[nodiscard]] auto contains(const std::vector<HospitalId>& sorted, HospitalId id) -> bool;
+void insert_sorted(std::vector<HospitalId>& sorted, HospitalId id);
+[[nodiscard]] auto last_released(const State& state, AlignmentSubject subject)
+    -> const AlignmentSession*;
+
+/// The round, if there is one. Error: `unknown_round`.
+[[nodiscard]] auto round_named(const Book& book, RoundId id) -> Result<const RoundRecord*>;
+/// Errors: `not_permitted`.
+[[nodiscard]] auto need_hospital(const Context& context) -> Result<void>;
+[[nodiscard]] auto need_miner(const Context& context, const RoundRecord& round) -> Result<void>;
+
+}  // namespace consilium::ledger

@@ -1,0 +1,239 @@
+// Who belongs to the consortium, and by what policy and schema: more than two thirds of the hospitals decide, the
+// target left out.
+
+#include <algorithm>
+
+#include "codec.hpp"
+#include "rules.hpp"
+
+namespace consilium::ledger {
+namespace {
+
+constexpr std::size_t open_proposals_max = 64;
+
+template <typename... Kinds>
+struct Overload : Kinds... {
+  using Kinds::operator()...;
+};
+template <typename... Kinds>
+Overload(Kinds...) -> Overload<Kinds...>;
+
+auto place_of(std::uint64_t proposal) -> std::string {
+  return "proposal " + std::to_string(proposal);
+}
+
+/// Members and policy must stand still while a round runs: its committee, its cells and its votes count on them.
+auto need_no_running_round(const Book& book, std::string_view place) -> Result<void> {
+  for (const auto& [id, round] : book.rounds()) {
+    if (!is_closed(round.state))
+      return fail("round_running", place, "A round is running: vote again when it is closed.");
+  }
+  return {};
+}
+
+/// sealing-spec §8.3: committee changes take effect only with a new base. While the base that the next update must
+/// start from has been served to miners, newcomers' logs would be empty on it.
+auto need_fresh_base(const Book& book, std::string_view place) -> Result<void> {
+  const auto& models = book.models();
+  if (models.empty() && !book.initial_model()) return {};
+  const Digest& base = models.empty() ? *book.initial_model() : models.back().model;
+  const auto family = book.families().find(base);
+  if (family != book.families().end() && family->second.served)
+    return fail("base_served", place,
+                "Miners have answered on the present base: members change with the next model.");
+  return {};
+}
+
+auto need_new_member(const Book& book, const MemberInfo& info) -> Result<void> {
+  CONSILIUM_CHECK(check_member_info(info));
+  const std::string place = "member " + info.name;
+  if (info.role != MemberRole::hospital)
+    return fail("bad_members", place, "Only hospitals are admitted; a server stands in genesis.");
+  for (const auto& [id, member] : book.members()) {
+    if (member.active && member.info.name == info.name)
+      return fail("name_taken", place, "Another member has this name: choose another one.");
+    if (member.info.key == info.key || member.info.box_key == info.box_key)
+      return fail("key_reuse", place, "A member had this key before: make a new identity.");
+  }
+  if (book.hospitals().size() >= hospitals_max)
+    return fail("too_many_hospitals", place, "A consortium has at most 64 hospitals.");
+  return {};
+}
+
+auto electorate_without(const Book& book, const Propose& proposal) -> std::vector<HospitalId> {
+  std::vector<HospitalId> out = book.hospitals();
+  if (const auto* remove = std::get_if<ProposeRemove>(&proposal.what))
+    std::erase(out, remove->member);
+  return out;
+}
+
+/// May the proposal take effect in the present state?
+auto judge_effect(const Book& book, const Propose& proposal, std::string_view place)
+    -> Result<void> {
+  CONSILIUM_CHECK(need_no_running_round(book, place));
+  return std::visit(
+      Overload{
+          [&](const ProposeAdmit& admit) -> Result<void> {
+            CONSILIUM_CHECK(need_new_member(book, admit.member));
+            if (book.policy().topology == Topology::committee)
+              CONSILIUM_CHECK(need_fresh_base(book, place));
+            return {};
+          },
+          [&](const ProposeRemove&) -> Result<void> {
+            if (book.policy().topology == Topology::committee)
+              CONSILIUM_CHECK(need_fresh_base(book, place));
+            return {};
+          },
+          [&](const ProposePolicy& change) -> Result<void> {
+            if (change.policy.topology != book.policy().topology)
+              CONSILIUM_CHECK(need_fresh_base(book, place));
+            return {};
+          },
+          [](const ProposeSchema&) -> Result<void> { return {}; },
+      },
+      proposal.what);
+}
+
+/// Is the proposal one that could ever take effect?
+auto judge_content(const Context& context, const Propose& proposal) -> Result<void> {
+  const Book& book = context.book;
+  return std::visit(
+      Overload{
+          [&](const ProposeAdmit& admit) { return need_new_member(book, admit.member); },
+          [&](const ProposeRemove& remove) -> Result<void> {
+            const auto found = book.members().find(remove.member);
+            if (found == book.members().end() || !found->second.active)
+              return fail("unknown_member", "propose", "There is no such active member.");
+            if (found->second.info.role != MemberRole::hospital)
+              return fail("bad_members", "propose", "The server cannot be removed.");
+            if (electorate_without(book, proposal).empty())
+              return fail("bad_members", "propose", "The last hospital cannot be removed.");
+            return {};
+          },
+          [&](const ProposePolicy& change) -> Result<void> {
+            CONSILIUM_CHECK(check_policy(change.policy));
+            const bool has_server =
+                std::any_of(book.members().begin(), book.members().end(), [](const auto& member) {
+                  return member.second.active && member.second.info.role == MemberRole::server;
+                });
+            if (change.policy.topology == Topology::central && !has_server)
+              return fail("bad_policy", "propose", "Central needs a server, and there is none.");
+            return {};
+          },
+          [](const ProposeSchema&) -> Result<void> { return {}; },
+      },
+      proposal.what);
+}
+
+void take_effect(Book& book, const Propose& proposal, Height height) {
+  const std::vector<HospitalId> before = book.committee();
+  std::visit(Overload{
+                 [&](const ProposeAdmit& admit) { book.add_member(admit.member, height); },
+                 [&](const ProposeRemove& remove) { book.member(remove.member).active = false; },
+                 [&](const ProposePolicy& change) { book.head().policy = change.policy; },
+                 [&](const ProposeSchema& change) { book.head().schema = change.schema; },
+             },
+             proposal.what);
+  if (book.committee() != before) ++book.head().committee_epoch;
+}
+
+enum class Outcome : std::uint8_t { open, accepted, refused };
+
+auto outcome_of(const Book& book, const Propose& proposal, const std::map<HospitalId, bool>& votes)
+    -> Outcome {
+  const std::vector<HospitalId> electorate = electorate_without(book, proposal);
+  std::size_t yes = 0;
+  std::size_t no = 0;
+  for (const auto& [hospital, vote] : votes) {
+    if (!contains(electorate, hospital)) continue;
+    if (vote) {
+      ++yes;
+    } else {
+      ++no;
+    }
+  }
+  const std::size_t all = electorate.size();
+  if (3 * yes > 2 * all) return Outcome::accepted;
+  return 3 * (all - no) > 2 * all ? Outcome::open : Outcome::refused;
+}
+
+auto same_proposal(const Propose& a, const Propose& b) -> bool {
+  Writer first;
+  Writer second;
+  put(first, a);
+  put(second, b);
+  return first.take() == second.take();
+}
+
+}  // namespace
+
+auto judge(const Context& context, const Propose& body) -> Judged {
+  const Book& book = context.book;
+  CONSILIUM_CHECK(need_hospital(context));
+  CONSILIUM_CHECK(judge_content(context, body));
+  if (book.proposals().size() >= open_proposals_max)
+    return fail("too_many_proposals", "propose", "64 proposals are open: vote on them first.");
+  for (const auto& [id, open] : book.proposals()) {
+    if (same_proposal(open.proposal, body))
+      return fail("duplicate", place_of(id), "The same proposal is open already: vote on it.");
+  }
+  State::OpenProposal proposal;
+  proposal.id = book.head().last_proposal + 1;
+  proposal.by = context.sender.id;
+  proposal.proposal = body;
+  proposal.at = context.height;
+  proposal.expiry = context.expiry;
+  // Whoever is the target may ask for it, but has no vote.
+  if (contains(electorate_without(book, body), context.sender.id))
+    proposal.votes[context.sender.id] = true;
+  const bool accepted = outcome_of(book, body, proposal.votes) == Outcome::accepted;
+  if (accepted) CONSILIUM_CHECK(judge_effect(book, body, "propose"));
+  return [proposal, accepted, height = context.height](Book& changed) {
+    ++changed.head().last_proposal;
+    if (accepted) {
+      take_effect(changed, proposal.proposal, height);
+    } else {
+      changed.add_proposal(proposal);
+    }
+  };
+}
+
+auto judge(const Context& context, const Vote& body) -> Judged {
+  const Book& book = context.book;
+  CONSILIUM_CHECK(need_hospital(context));
+  const auto found = book.proposals().find(body.proposal);
+  const std::string place = place_of(body.proposal);
+  if (found == book.proposals().end())
+    return fail("unknown_proposal", place, "It is not open: decided, expired or never made.");
+  const State::OpenProposal& proposal = found->second;
+  if (!contains(electorate_without(book, proposal.proposal), context.sender.id))
+    return fail("not_permitted", place, "Whoever a proposal is about has no vote on it.");
+  if (proposal.votes.contains(context.sender.id))
+    return fail("duplicate", place, "This hospital has voted on it.");
+  std::map<HospitalId, bool> votes = proposal.votes;
+  votes[context.sender.id] = body.yes;
+  const Outcome outcome = outcome_of(book, proposal.proposal, votes);
+  if (outcome == Outcome::accepted) {
+    CONSILIUM_CHECK(judge_content(context, proposal.proposal));
+    CONSILIUM_CHECK(judge_effect(book, proposal.proposal, place));
+  }
+  return [id = body.proposal, votes, outcome, height = context.height](Book& changed) {
+    if (outcome == Outcome::open) {
+      changed.proposal(id).votes = votes;
+      return;
+    }
+    const Propose decided = changed.proposals().at(id).proposal;
+    changed.erase_proposal(id);
+    if (outcome == Outcome::accepted) take_effect(changed, decided, height);
+  };
+}
+
+void end_proposals(Book& book) {
+  std::vector<std::uint64_t> expired;
+  for (const auto& [id, proposal] : book.proposals()) {
+    if (proposal.expiry <= book.height()) expired.push_back(id);
+  }
+  for (const std::uint64_t id : expired) book.erase_proposal(id);
+}
+
+}  // namespace consilium::ledger

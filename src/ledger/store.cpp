@@ -1,0 +1,234 @@
+#include "consilium/ledger/store.hpp"
+
+#include <algorithm>
+
+#include "codec.hpp"
+#include "consilium/foundation/database.hpp"
+#include "consilium/foundation/hash.hpp"
+
+namespace consilium::ledger {
+namespace {
+
+constexpr std::string_view file_kind = "consilium.ledger";
+constexpr std::int64_t file_version = 1;
+constexpr std::size_t block_transactions_max = 10'000;
+constexpr std::size_t block_bytes_max = 4U << 20U;
+
+auto damaged(const std::filesystem::path& file, std::string_view where, std::string_view sentence)
+    -> tl::unexpected<Error> {
+  return fail("database_damaged", file.string() + ", " + std::string(where), sentence);
+}
+
+auto height_text(std::uint64_t height) -> std::string { return "height " + std::to_string(height); }
+
+auto to_column(std::uint64_t value) -> std::int64_t { return static_cast<std::int64_t>(value); }
+
+/// A digest column; anything but 32 bytes is damage.
+auto read_digest(const Statement& row, int column) -> std::optional<Digest> {
+  const Bytes bytes = row.blob(column);
+  Digest digest;
+  if (bytes.size() != digest.bytes.size()) return std::nullopt;
+  std::copy(bytes.begin(), bytes.end(), digest.bytes.begin());
+  return digest;
+}
+
+struct Row {
+  Block block;
+  Digest state;
+};
+
+/// Columns height, block, block_digest, state_digest.
+auto read_row(const std::filesystem::path& file, const Statement& row) -> Result<Row> {
+  const std::string where = height_text(static_cast<std::uint64_t>(row.integer(0)));
+  const Bytes bytes = row.blob(1);
+  const auto digest = read_digest(row, 2);
+  const auto state = read_digest(row, 3);
+  if (!digest || !state || sha256(bytes) != *digest)
+    return damaged(file, where, "A block is not the one that was kept: restore the file.");
+  auto block = Block::decode(bytes);
+  if (!block || block->height.value != static_cast<std::uint64_t>(row.integer(0)))
+    return damaged(file, where, "A block cannot be read: restore the file.");
+  return Row{std::move(*block), *state};
+}
+
+auto read_genesis(const std::filesystem::path& file, Database& database) -> Result<Genesis> {
+  CONSILIUM_TRY(Statement query, database.prepare("SELECT genesis, digest FROM genesis"));
+  CONSILIUM_TRY(const bool found, query.step());
+  if (!found) return damaged(file, "genesis", "The first page is missing: restore the file.");
+  const Bytes bytes = query.blob(0);
+  const auto digest = read_digest(query, 1);
+  if (!digest || sha256(bytes) != *digest)
+    return damaged(file, "genesis", "The first page was changed: restore the file.");
+  auto genesis = Genesis::decode(bytes);
+  if (!genesis) return damaged(file, "genesis", "The first page cannot be read: restore the file.");
+  return std::move(*genesis);
+}
+
+auto replay(const std::filesystem::path& file, Database& database) -> Result<Ledger> {
+  CONSILIUM_TRY(const Genesis genesis, read_genesis(file, database));
+  Ledger ledger(genesis);
+  CONSILIUM_TRY(Statement query,
+                database.prepare("SELECT height, block, block_digest, state_digest FROM blocks "
+                                 "ORDER BY height"));
+  for (;;) {
+    CONSILIUM_TRY(const bool more, query.step());
+    if (!more) return ledger;
+    CONSILIUM_TRY(const Row row, read_row(file, query));
+    const std::string where = height_text(row.block.height.value);
+    if (const auto applied = ledger.apply_block(row.block); !applied)
+      return damaged(file, where, "A block does not hold (" + applied.error().code +
+                                      "): restore the file or fetch the blocks again.");
+    if (ledger.digest() != row.state)
+      return damaged(file, where, "The re-played state digest differs: restore the file.");
+  }
+}
+
+}  // namespace
+
+struct LedgerStore::Parts {
+  std::filesystem::path file;
+  Database database;
+  Ledger ledger;
+
+  /// Keeps a block that the ledger has just made; takes it back when the disk does not.
+  auto keep(const Block& block) -> Result<void> {
+    auto kept = database.in_transaction([&]() -> Result<void> {
+      CONSILIUM_TRY(Statement insert,
+                    database.prepare("INSERT INTO blocks (height, block, block_digest, "
+                                     "state_digest) VALUES (?, ?, ?, ?)"));
+      const Bytes bytes = block.encode();
+      const Digest digest = sha256(bytes);
+      const Digest state = ledger.digest();
+      insert.bind(0, to_column(block.height.value));
+      insert.bind(1, BytesView(bytes));
+      insert.bind(2, digest.view());
+      insert.bind(3, state.view());
+      return insert.run();
+    });
+    if (!kept) ledger.revert_block();
+    return kept;
+  }
+
+  static auto read(const std::filesystem::path& file, Database::Mode mode)
+      -> Result<std::unique_ptr<Parts>> {
+    std::error_code ignored;
+    if (!std::filesystem::exists(file, ignored))
+      return fail("file_missing", file.string(), "There is no ledger: create or join first.");
+    CONSILIUM_TRY(Database database, Database::open(file, file_kind, file_version, mode));
+    CONSILIUM_TRY(Ledger ledger, replay(file, database));
+    return std::make_unique<Parts>(Parts{file, std::move(database), std::move(ledger)});
+  }
+};
+
+LedgerStore::LedgerStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+LedgerStore::LedgerStore(LedgerStore&&) noexcept = default;
+auto LedgerStore::operator=(LedgerStore&&) noexcept -> LedgerStore& = default;
+LedgerStore::~LedgerStore() = default;
+
+auto LedgerStore::create(const std::filesystem::path& file, const Genesis& genesis)
+    -> Result<LedgerStore> {
+  CONSILIUM_CHECK(check_genesis(genesis));
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored))
+    return fail("file_exists", file.string(), "A ledger stands here: open it, or choose a new folder.");
+  CONSILIUM_TRY(Database database, Database::open(file, file_kind, file_version));
+  const Bytes bytes = genesis.encode();
+  const auto made = database.in_transaction([&]() -> Result<void> {
+    CONSILIUM_CHECK(database.execute("CREATE TABLE genesis (genesis BLOB NOT NULL, "
+                                     "digest BLOB NOT NULL)"));
+    CONSILIUM_CHECK(database.execute("CREATE TABLE blocks (height INTEGER PRIMARY KEY, "
+                                     "block BLOB NOT NULL, block_digest BLOB NOT NULL, "
+                                     "state_digest BLOB NOT NULL)"));
+    CONSILIUM_TRY(Statement insert,
+                  database.prepare("INSERT INTO genesis (genesis, digest) VALUES (?, ?)"));
+    const Digest digest = sha256(bytes);
+    insert.bind(0, BytesView(bytes));
+    insert.bind(1, digest.view());
+    return insert.run();
+  });
+  CONSILIUM_CHECK(made);
+  return LedgerStore(
+      std::make_unique<Parts>(Parts{file, std::move(database), Ledger(genesis)}));
+}
+
+auto LedgerStore::open(const std::filesystem::path& file) -> Result<LedgerStore> {
+  CONSILIUM_TRY(std::unique_ptr<Parts> parts, Parts::read(file, Database::Mode::read_write));
+  return LedgerStore(std::move(parts));
+}
+
+auto LedgerStore::open_read_only(const std::filesystem::path& file) -> Result<LedgerStore> {
+  CONSILIUM_TRY(std::unique_ptr<Parts> parts, Parts::read(file, Database::Mode::read_only));
+  return LedgerStore(std::move(parts));
+}
+
+auto LedgerStore::close() -> Result<void> { return parts_->database.close(); }
+
+auto LedgerStore::ledger() const -> const Ledger& { return parts_->ledger; }
+
+auto LedgerStore::append(const Block& block) -> Result<void> {
+  CONSILIUM_CHECK(parts_->ledger.apply_block(block));
+  return parts_->keep(block);
+}
+
+auto LedgerStore::block_at(Height height) const -> Result<Block> {
+  CONSILIUM_TRY(Statement query,
+                parts_->database.prepare("SELECT height, block, block_digest, state_digest "
+                                         "FROM blocks WHERE height = ?"));
+  query.bind(0, to_column(height.value));
+  CONSILIUM_TRY(const bool found, query.step());
+  if (!found)
+    return fail("unknown_height", height_text(height.value), "No block of this height is kept.");
+  CONSILIUM_TRY(Row row, read_row(parts_->file, query));
+  return std::move(row.block);
+}
+
+auto LedgerStore::state_digest_at(Height height) const -> Result<Digest> {
+  if (height.value == 0) return Ledger(parts_->ledger.genesis()).digest();
+  CONSILIUM_TRY(Statement query,
+                parts_->database.prepare("SELECT height, block, block_digest, state_digest "
+                                         "FROM blocks WHERE height = ?"));
+  query.bind(0, to_column(height.value));
+  CONSILIUM_TRY(const bool found, query.step());
+  if (!found)
+    return fail("unknown_height", height_text(height.value), "No block of this height is kept.");
+  CONSILIUM_TRY(const Row row, read_row(parts_->file, query));
+  return row.state;
+}
+
+SoloSequencer::SoloSequencer(LedgerStore store) : store_(std::move(store)) {}
+
+auto SoloSequencer::submit(const Transaction& transaction) -> Verdict {
+  Ledger& ledger = store_.parts_->ledger;
+  if (ledger.pending_count() >= block_transactions_max ||
+      ledger.pending_bytes() + transaction_bytes_max > block_bytes_max)
+    return fail("queue_full", "sequencer", "The next block is full: submit again after it.");
+  return ledger.apply(transaction);
+}
+
+auto SoloSequencer::blocks_after(Height height, std::size_t count_max)
+    -> Result<std::vector<Block>> {
+  std::vector<Block> blocks;
+  const std::uint64_t last = store_.ledger().height().value;
+  for (std::uint64_t at = height.value + 1; at <= last && blocks.size() < count_max; ++at) {
+    CONSILIUM_TRY(Block block, store_.block_at(Height{at}));
+    blocks.push_back(std::move(block));
+  }
+  return blocks;
+}
+
+auto SoloSequencer::make_block(bool even_empty) -> Result<bool> {
+  Ledger& ledger = store_.parts_->ledger;
+  if (ledger.pending_count() == 0 && !even_empty) return false;
+  const Block block = ledger.end_block();
+  CONSILIUM_CHECK(store_.parts_->keep(block));
+  return true;
+}
+
+auto SoloSequencer::store() const -> const LedgerStore& { return store_; }
+
+auto SoloSequencer::close() -> Result<void> {
+  if (store_.parts_->ledger.pending_count() > 0) store_.parts_->ledger.revert_block();
+  return store_.close();
+}
+
+}  // namespace consilium::ledger

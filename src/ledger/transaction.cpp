@@ -1,0 +1,610 @@
+#include "consilium/ledger/transaction.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "codec.hpp"
+#include "consilium/foundation/hash.hpp"
+
+namespace consilium::ledger {
+
+// Static rather than in an unnamed namespace: the variants find put and get by their arguments' namespace.
+
+constexpr std::uint8_t transaction_version = 1;
+constexpr std::size_t name_bytes_max = 32;
+constexpr std::size_t title_bytes_max = 64;
+constexpr std::size_t plan_bytes_max = 4096;
+constexpr std::size_t lists_bytes_max = 32U << 10U;
+constexpr std::size_t share_bytes_max = 32U << 10U;
+constexpr std::size_t masks_bytes_max = 1024;
+constexpr std::size_t salt_bytes_max = 64;
+constexpr std::size_t manifest_bytes_max = 1024;
+constexpr std::size_t code_bytes_max = 32;
+
+template <std::size_t size>
+static void put_array(Writer& out, const std::array<std::uint8_t, size>& bytes) {
+  out.fixed(bytes);
+}
+
+template <std::size_t size>
+static void get_array(Reader& in, std::array<std::uint8_t, size>& bytes) {
+  const Bytes read = in.fixed(size);
+  if (read.size() == size) std::copy(read.begin(), read.end(), bytes.begin());
+}
+
+/// An enumeration from 1 to `last`; anything else is no encoding.
+template <typename Enumeration>
+static auto get_enumeration(Reader& in, std::uint8_t last) -> Enumeration {
+  const std::uint8_t value = in.u8();
+  if (value < 1 || value > last) in.reject();
+  return static_cast<Enumeration>(value);
+}
+
+static void get(Reader& in, HospitalId& id) { id.value = in.u16(); }
+static void get(Reader& in, RoundId& id) { id.value = in.u64(); }
+static void get(Reader& in, Height& height) { height.value = in.u64(); }
+
+static auto get_hospitals(Reader& in) -> std::vector<HospitalId> {
+  return in.list(hospitals_max, [](Reader& r) { return HospitalId{r.u16()}; });
+}
+
+/// A set has one encoding: ascending, each once.
+static void get_ascending(Reader& in, std::vector<HospitalId>& ids) {
+  ids = get_hospitals(in);
+  if (std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>{}) != ids.end()) in.reject();
+}
+
+static void get(Reader& in, MemberInfo& member) {
+  member.name = in.text(name_bytes_max);
+  member.title = in.text(title_bytes_max);
+  member.role = get_enumeration<MemberRole>(in, 2);
+  get_array(in, member.key.bytes);
+  get_array(in, member.box_key.bytes);
+}
+
+static void get(Reader& in, Policy& policy) {
+  policy.topology = get_enumeration<Topology>(in, 2);
+  policy.honest_min = in.u16();
+  policy.colluders = in.u16();
+  policy.seal_heights = in.u32();
+  policy.attest_heights = in.u32();
+  policy.ready_heights = in.u32();
+  policy.publish_heights = in.u32();
+  policy.judge_heights = in.u32();
+  policy.weight_cap = in.u64();
+  policy.clip_micro = in.u32();
+  policy.small_cell = in.u32();
+  policy.cases_max = in.u64();
+  policy.align_threshold = in.u16();
+  policy.allow_k2 = in.boolean();
+  policy.align_cap = in.u64();
+  policy.sessions_a_year = in.u32();
+  policy.round_pool = in.u32();
+  policy.data_percent = in.u16();
+  policy.verify_percent = in.u16();
+  policy.pack_percent = in.u16();
+}
+
+// --- one variant, one number: its place in the list, from 1 -------------------------------------------------
+
+template <typename... Kinds>
+static void put_variant(Writer& out, const std::variant<Kinds...>& value) {
+  out.u8(static_cast<std::uint8_t>(value.index() + 1));
+  std::visit([&out](const auto& kind) { put(out, kind); }, value);
+}
+
+template <std::size_t index = 0, typename... Kinds>
+static void get_variant_kind(Reader& in, std::uint8_t number, std::variant<Kinds...>& value) {
+  if constexpr (index < sizeof...(Kinds)) {
+    if (number != index + 1) return get_variant_kind<index + 1>(in, number, value);
+    get(in, value.template emplace<index>());
+  } else {
+    in.reject();
+  }
+}
+
+template <typename... Kinds>
+static void get_variant(Reader& in, std::variant<Kinds...>& value) {
+  get_variant_kind(in, in.u8(), value);
+}
+
+// --- consortium -------------------------------------------------------------------------------------------
+
+static void put(Writer& out, const ProposeAdmit& body) { put(out, body.member); }
+static void get(Reader& in, ProposeAdmit& body) { get(in, body.member); }
+static void put(Writer& out, const ProposeRemove& body) { put(out, body.member); }
+static void get(Reader& in, ProposeRemove& body) { get(in, body.member); }
+static void put(Writer& out, const ProposePolicy& body) { put(out, body.policy); }
+static void get(Reader& in, ProposePolicy& body) { get(in, body.policy); }
+static void put(Writer& out, const ProposeSchema& body) { out.digest(body.schema); }
+static void get(Reader& in, ProposeSchema& body) { body.schema = in.digest(); }
+static void get(Reader& in, Propose& body) { get_variant(in, body.what); }
+static void put(Writer& out, const Vote& body) { out.u64(body.proposal).boolean(body.yes); }
+static void get(Reader& in, Vote& body) {
+  body.proposal = in.u64();
+  body.yes = in.boolean();
+}
+
+// --- round ------------------------------------------------------------------------------------------------
+
+static void get(Reader& in, OpenRound& body) {
+  // A purpose outside the closed list is read as it stands: the rule refuses it by its own name, `bad_purpose`.
+  body.purpose = static_cast<sealing::Purpose>(in.u8());
+  body.data_epoch = in.u64();
+  body.base = in.digest();
+  body.suite = in.u8();
+  body.length = in.u64();
+  body.hospitals_max = in.u32();
+  body.clip_micro = in.u32();
+  body.weight_cap = in.u64();
+  body.plan = in.bytes(plan_bytes_max);
+}
+
+static void get(Reader& in, SubmitManifest& body) {
+  get(in, body.round);
+  auto manifest = sealing::Manifest::decode(in.bytes(manifest_bytes_max));
+  if (manifest) {
+    body.manifest = std::move(*manifest);
+  } else {
+    in.reject();
+  }
+  body.claimed_patterns = in.u64();
+}
+
+static void put(Writer& out, const Attest& body) {
+  put(out, body.round);
+  put(out, body.valid);
+}
+static void get(Reader& in, Attest& body) {
+  get(in, body.round);
+  get_ascending(in, body.valid);
+}
+static void put(Writer& out, const Complaint& body) {
+  put(out, body.round);
+  put(out, body.hospital);
+  out.bytes(body.lists);
+}
+static void get(Reader& in, Complaint& body) {
+  get(in, body.round);
+  get(in, body.hospital);
+  body.lists = in.bytes(lists_bytes_max);
+}
+static void get(Reader& in, Answer& body) {
+  get(in, body.round);
+  body.miner.value = in.u16();
+  body.share = in.bytes(share_bytes_max);
+  body.masks = in.bytes(masks_bytes_max);
+  body.salt = in.bytes(salt_bytes_max);
+}
+
+static void get(Reader& in, std::vector<sealing::SetMember>& set) {
+  set = in.list(hospitals_max, [](Reader& r) {
+    sealing::SetMember member;
+    member.hospital.value = r.u16();
+    member.manifest = r.digest();
+    return member;
+  });
+  const auto not_before = [](const sealing::SetMember& a, const sealing::SetMember& b) {
+    return a.hospital >= b.hospital;
+  };
+  if (std::adjacent_find(set.begin(), set.end(), not_before) != set.end()) in.reject();
+}
+
+static void put(Writer& out, const Freeze& body) {
+  put(out, body.round);
+  put(out, body.set);
+  out.digest(body.set_digest).digest(body.partition_digest);
+}
+static void get(Reader& in, Freeze& body) {
+  get(in, body.round);
+  get(in, body.set);
+  body.set_digest = in.digest();
+  body.partition_digest = in.digest();
+}
+static void put(Writer& out, const Ready& body) {
+  put(out, body.round);
+  out.digest(body.set_digest).digest(body.partition_digest);
+}
+static void get(Reader& in, Ready& body) {
+  get(in, body.round);
+  body.set_digest = in.digest();
+  body.partition_digest = in.digest();
+}
+static void put(Writer& out, const PublishShare& body) {
+  put(out, body.round);
+  out.digest(body.set_digest).digest(body.share_sum);
+}
+static void get(Reader& in, PublishShare& body) {
+  get(in, body.round);
+  body.set_digest = in.digest();
+  body.share_sum = in.digest();
+}
+static void get(Reader& in, ResultAttest& body) {
+  get(in, body.round);
+  body.values = in.digest();
+  body.body_sum_root = in.digest();
+  body.key = in.digest();
+}
+static void put(Writer& out, const VoteCommit& body) {
+  put(out, body.round);
+  out.digest(body.commitment);
+}
+static void get(Reader& in, VoteCommit& body) {
+  get(in, body.round);
+  body.commitment = in.digest();
+}
+static void put(Writer& out, const VoteReveal& body) {
+  put(out, body.round);
+  out.boolean(body.accept).digest(body.salt);
+}
+static void get(Reader& in, VoteReveal& body) {
+  get(in, body.round);
+  body.accept = in.boolean();
+  body.salt = in.digest();
+}
+static void put(Writer& out, const Decide& body) { put(out, body.round); }
+static void get(Reader& in, Decide& body) { get(in, body.round); }
+static void put(Writer& out, const ModelDigest& body) {
+  put(out, body.round);
+  out.digest(body.model);
+}
+static void get(Reader& in, ModelDigest& body) {
+  get(in, body.round);
+  body.model = in.digest();
+}
+static void put(Writer& out, const Abort& body) { put(out, body.round); }
+static void get(Reader& in, Abort& body) { get(in, body.round); }
+
+// --- alignment --------------------------------------------------------------------------------------------
+
+static void get(Reader& in, AlignmentRecord& record) {
+  record.epoch = in.u64();
+  get_array(in, record.session);
+  record.subject = get_enumeration<AlignmentSubject>(in, 3);
+  record.schema = in.digest();
+  record.dictionary = in.digest();
+  record.cells = in.u64();
+  record.threshold = in.u16();
+  record.cap = in.u64();
+  record.support = in.u32();
+  get_ascending(in, record.members);
+  record.slots = get_hospitals(in);
+  record.chunk_log2 = in.u8();
+  record.circuit = in.digest();
+  record.commit_heights = in.u32();
+  record.deliver_heights = in.u32();
+  record.compute_heights = in.u32();
+  record.attempts_max = in.u8();
+  record.previous = in.digest();
+}
+static void put(Writer& out, const OpenAlignment& body) { put(out, body.record); }
+static void get(Reader& in, OpenAlignment& body) { get(in, body.record); }
+static void put(Writer& out, const AlignKeys& body) { put_array(out, body.key); }
+static void get(Reader& in, AlignKeys& body) { get_array(in, body.key); }
+static void get(Reader& in, AlignCommit& body) {
+  for (auto& share : body.shares) share = in.digest();
+  body.input = in.digest();
+}
+static void put(Writer& out, const AlignAck& body) { put(out, body.matched); }
+static void get(Reader& in, AlignAck& body) { get_ascending(in, body.matched); }
+static void put(Writer&, const AlignFix&) {}
+static void get(Reader&, AlignFix&) {}
+static void put(Writer& out, const AlignAborted& body) {
+  out.text(body.code);
+  put(out, body.first);
+  put(out, body.second);
+}
+static void get(Reader& in, AlignAborted& body) {
+  body.code = in.text(code_bytes_max);
+  get(in, body.first);
+  get(in, body.second);
+}
+static void get(Reader& in, AlignReceipt& body) {
+  body.commitments_root = in.digest();
+  body.circuit = in.digest();
+  body.verdict = in.digest();
+  body.chunks = in.u64();
+  body.bytes = in.u64();
+}
+static void put(Writer& out, const PublishAlignment& body) {
+  put_array(out, body.session);
+  out.u32(body.attempt);
+  put_variant(out, body.kind);
+}
+static void get(Reader& in, PublishAlignment& body) {
+  get_array(in, body.session);
+  body.attempt = in.u32();
+  get_variant(in, body.kind);
+}
+static void put(Writer& out, const CloseAlignment& body) { put_array(out, body.session); }
+static void get(Reader& in, CloseAlignment& body) { get_array(in, body.session); }
+
+/// All but the signature.
+static void put_signed_part(Writer& out, const Transaction& transaction) {
+  out.u8(transaction_version).digest(transaction.consortium);
+  put(out, transaction.sender);
+  out.u64(transaction.sequence);
+  put(out, transaction.expiry);
+  put_variant(out, transaction.body);
+}
+
+/// UTF-8 as RFC 3629 has it, without control characters: titles are shown to people.
+static auto is_plain_text(std::string_view text) -> bool {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const auto first = static_cast<std::uint8_t>(text[at]);
+    if (first < 0x20 || first == 0x7f) return false;
+    std::size_t more = 0;
+    std::uint32_t point = first;
+    if (first >= 0x80) {
+      if (first >= 0xc2 && first <= 0xdf) more = 1;
+      if (first >= 0xe0 && first <= 0xef) more = 2;
+      if (first >= 0xf0 && first <= 0xf4) more = 3;
+      if (more == 0 || at + more >= text.size()) return false;
+      point = first & (0x3fU >> more);
+    }
+    for (std::size_t i = 1; i <= more; ++i) {
+      const auto next = static_cast<std::uint8_t>(text[at + i]);
+      if ((next & 0xc0U) != 0x80U) return false;
+      point = (point << 6U) | (next & 0x3fU);
+    }
+    const bool overlong = (more == 2 && point < 0x800) || (more == 3 && point < 0x10000);
+    const bool surrogate = point >= 0xd800 && point <= 0xdfff;
+    const bool control = point >= 0x80 && point < 0xa0;
+    if (overlong || surrogate || control || point > 0x10ffff) return false;
+    at += more + 1;
+  }
+  return true;
+}
+
+static auto is_member_name(std::string_view name) -> bool {
+  return !name.empty() && name.size() <= name_bytes_max &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
+
+void put(Writer& out, HospitalId id) { out.u16(id.value); }
+void put(Writer& out, RoundId id) { out.u64(id.value); }
+void put(Writer& out, Height height) { out.u64(height.value); }
+
+void put(Writer& out, const std::vector<HospitalId>& ids) {
+  out.list(ids, [](Writer& w, HospitalId id) { put(w, id); });
+}
+
+void put(Writer& out, const std::vector<sealing::SetMember>& set) {
+  out.list(set, [](Writer& w, const sealing::SetMember& member) {
+    put(w, member.hospital);
+    w.digest(member.manifest);
+  });
+}
+
+void put(Writer& out, const MemberInfo& member) {
+  out.text(member.name).text(member.title).u8(static_cast<std::uint8_t>(member.role));
+  put_array(out, member.key.bytes);
+  put_array(out, member.box_key.bytes);
+}
+
+void put(Writer& out, const Policy& policy) {
+  out.u8(static_cast<std::uint8_t>(policy.topology)).u16(policy.honest_min).u16(policy.colluders);
+  out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
+  out.u32(policy.publish_heights).u32(policy.judge_heights);
+  out.u64(policy.weight_cap).u32(policy.clip_micro).u32(policy.small_cell).u64(policy.cases_max);
+  out.u16(policy.align_threshold).boolean(policy.allow_k2).u64(policy.align_cap);
+  out.u32(policy.sessions_a_year).u32(policy.round_pool);
+  out.u16(policy.data_percent).u16(policy.verify_percent).u16(policy.pack_percent);
+}
+
+void put(Writer& out, const Propose& body) { put_variant(out, body.what); }
+
+void put(Writer& out, const OpenRound& body) {
+  out.u8(static_cast<std::uint8_t>(body.purpose)).u64(body.data_epoch).digest(body.base);
+  out.u8(body.suite).u64(body.length).u32(body.hospitals_max).u32(body.clip_micro);
+  out.u64(body.weight_cap).bytes(body.plan);
+}
+
+void put(Writer& out, const SubmitManifest& body) {
+  put(out, body.round);
+  out.bytes(body.manifest.encode()).u64(body.claimed_patterns);
+}
+
+void put(Writer& out, const Answer& body) {
+  put(out, body.round);
+  out.u16(body.miner.value).bytes(body.share).bytes(body.masks).bytes(body.salt);
+}
+
+void put(Writer& out, const ResultAttest& body) {
+  put(out, body.round);
+  out.digest(body.values).digest(body.body_sum_root).digest(body.key);
+}
+
+void put(Writer& out, const AlignmentRecord& record) {
+  out.u64(record.epoch);
+  put_array(out, record.session);
+  out.u8(static_cast<std::uint8_t>(record.subject)).digest(record.schema).digest(record.dictionary);
+  out.u64(record.cells).u16(record.threshold).u64(record.cap).u32(record.support);
+  put(out, record.members);
+  put(out, record.slots);
+  out.u8(record.chunk_log2).digest(record.circuit);
+  out.u32(record.commit_heights).u32(record.deliver_heights).u32(record.compute_heights);
+  out.u8(record.attempts_max).digest(record.previous);
+}
+
+void put(Writer& out, const AlignCommit& body) {
+  for (const auto& share : body.shares) out.digest(share);
+  out.digest(body.input);
+}
+
+void put(Writer& out, const AlignReceipt& body) {
+  out.digest(body.commitments_root).digest(body.circuit).digest(body.verdict);
+  out.u64(body.chunks).u64(body.bytes);
+}
+
+auto check_member_info(const MemberInfo& member) -> Result<void> {
+  if (!is_member_name(member.name))
+    return fail("bad_name", "member", "A member's name is 1 to 32 of a-z, 0-9 and '-'.");
+  if (member.title.size() > title_bytes_max || !is_plain_text(member.title))
+    return fail("bad_name", "member " + member.name,
+                "A title is at most 64 bytes of plain UTF-8 text.");
+  if (member.role != MemberRole::hospital && member.role != MemberRole::server)
+    return fail("bad_name", "member " + member.name, "A member is a hospital or a server.");
+  // A box to a point of small order could be opened by anybody.
+  return sealing::check_box_key(member.box_key);
+}
+
+auto check_policy(const Policy& policy) -> Result<void> {
+  constexpr std::uint32_t heights_max = 1'000'000;
+  const auto bad = [](std::string_view sentence) { return fail("bad_policy", "policy", sentence); };
+  if (policy.topology != Topology::central && policy.topology != Topology::committee)
+    return bad("The topology is central or committee.");
+  if (policy.honest_min < 3 || policy.honest_min > hospitals_max)
+    return bad("honest_min is at least 3: nothing smaller is ever opened.");
+  if (policy.colluders > hospitals_max) return bad("colluders is at most 64.");
+  for (const std::uint32_t heights : {policy.seal_heights, policy.attest_heights, policy.ready_heights,
+                                      policy.publish_heights, policy.judge_heights}) {
+    if (heights < 1 || heights > heights_max)
+      return bad("Every deadline is 1 to 1 000 000 heights.");
+  }
+  if (policy.weight_cap < 1 || policy.weight_cap > (1U << 30U))
+    return bad("weight_cap is 1 to 2^30 samples.");
+  if (policy.clip_micro < 1) return bad("clip_micro is at least 1.");
+  if (policy.align_threshold < 2 || policy.align_threshold > hospitals_max)
+    return bad("align_threshold is 2 to 64 hospitals.");
+  if (policy.align_threshold == 2 && !policy.allow_k2)
+    return bad("align_threshold 2 needs allow_k2.");
+  if (policy.align_cap < 1 || policy.align_cap > (1U << 28U))
+    return bad("align_cap is 1 to 2^28 cells.");
+  if (policy.sessions_a_year < 1 || policy.sessions_a_year > 10'000)
+    return bad("sessions_a_year is 1 to 10 000.");
+  if (policy.data_percent > 100 || policy.verify_percent > 100 || policy.pack_percent > 100 ||
+      policy.data_percent + policy.verify_percent + policy.pack_percent != 100)
+    return bad("The percents of data, verification and packing add up to 100.");
+  return {};
+}
+
+auto check_genesis(const Genesis& genesis) -> Result<void> {
+  if (!is_member_name(genesis.name))
+    return fail("bad_name", "genesis", "A consortium's name is 1 to 32 of a-z, 0-9 and '-'.");
+  CONSILIUM_CHECK(check_policy(genesis.policy));
+  CONSILIUM_CHECK(check_member_info(genesis.founder));
+  for (const auto& server : genesis.servers) CONSILIUM_CHECK(check_member_info(server));
+  if (genesis.founder.role != MemberRole::hospital)
+    return fail("bad_members", "genesis", "The founder is a hospital.");
+  const std::size_t servers = genesis.policy.topology == Topology::central ? 1 : 0;
+  if (genesis.servers.size() != servers)
+    return fail("bad_members", "genesis", "Central needs exactly one server, committee has none.");
+  for (const auto& server : genesis.servers) {
+    if (server.role != MemberRole::server || server.name == genesis.founder.name ||
+        server.key == genesis.founder.key || server.box_key == genesis.founder.box_key)
+      return fail("bad_members", "genesis", "The server has the role server and keys of its own.");
+  }
+  return {};
+}
+
+auto Genesis::encode() const -> Bytes {
+  Writer out;
+  out.u8(1).text(name).u64(created_unix_s);
+  put(out, founder);
+  out.list(servers, [](Writer& w, const MemberInfo& server) { put(w, server); });
+  put(out, policy);
+  out.digest(schema);
+  return out.take();
+}
+
+auto Genesis::decode(BytesView bytes) -> Result<Genesis> {
+  Reader in(bytes, "genesis");
+  Genesis genesis;
+  if (in.u8() != 1) in.reject();
+  genesis.name = in.text(name_bytes_max);
+  genesis.created_unix_s = in.u64();
+  get(in, genesis.founder);
+  genesis.servers = in.list(hospitals_max, [](Reader& r) {
+    MemberInfo server;
+    get(r, server);
+    return server;
+  });
+  get(in, genesis.policy);
+  genesis.schema = in.digest();
+  CONSILIUM_CHECK(in.finish());
+  CONSILIUM_CHECK(check_genesis(genesis));
+  return genesis;
+}
+
+auto Genesis::consortium() const -> Digest {
+  return tagged_hash("consilium/ledger/1/genesis", {encode()});
+}
+
+auto AlignmentRecord::encode() const -> Bytes {
+  Writer out;
+  out.u8(1);
+  put(out, *this);
+  return out.take();
+}
+
+auto AlignmentRecord::decode(BytesView bytes) -> Result<AlignmentRecord> {
+  Reader in(bytes, "alignment record");
+  AlignmentRecord record;
+  if (in.u8() != 1) in.reject();
+  get(in, record);
+  CONSILIUM_CHECK(in.finish());
+  return record;
+}
+
+auto AlignmentRecord::digest() const -> Digest {
+  return tagged_hash("consilium/ledger/1/alignment-record", {encode()});
+}
+
+auto name_of(const Body& body) -> std::string_view {
+  static constexpr std::array<std::string_view, std::variant_size_v<Body>> names{
+      "propose",     "vote",          "open_round",     "submit_manifest",   "attest",
+      "complaint",   "answer",        "freeze",         "ready",             "publish_share",
+      "result_attest", "vote_commit", "vote_reveal",    "decide",            "model_digest",
+      "abort",       "open_alignment", "publish_alignment", "close_alignment"};
+  return names.at(body.index());
+}
+
+auto Transaction::signing_digest() const -> Digest {
+  Writer out;
+  put_signed_part(out, *this);
+  return tagged_hash("consilium/ledger/1/transaction", {out.view()});
+}
+
+auto Transaction::encode() const -> Bytes {
+  Writer out;
+  put_signed_part(out, *this);
+  out.fixed(signature.bytes);
+  return out.take();
+}
+
+auto Transaction::decode(BytesView bytes) -> Result<Transaction> {
+  if (bytes.size() > transaction_bytes_max)
+    return fail("transaction_too_large", "transaction",
+                "A transaction has at most 64 KiB; long parts travel as blobs.");
+  Reader in(bytes, "transaction");
+  Transaction transaction;
+  if (in.u8() != transaction_version) in.reject();
+  transaction.consortium = in.digest();
+  get(in, transaction.sender);
+  transaction.sequence = in.u64();
+  get(in, transaction.expiry);
+  get_variant(in, transaction.body);
+  get_array(in, transaction.signature.bytes);
+  CONSILIUM_CHECK(in.finish());
+  return transaction;
+}
+
+auto sign_transaction(Transaction transaction, const sealing::SigningKey& key) -> Transaction {
+  transaction.signature = key.sign(transaction.signing_digest().view());
+  return transaction;
+}
+
+auto vote_commitment(const Digest& round_seed, HospitalId hospital, bool accept, const Digest& salt)
+    -> Digest {
+  const std::array<std::uint8_t, 2> id{static_cast<std::uint8_t>(hospital.value & 0xffU),
+                                       static_cast<std::uint8_t>(hospital.value >> 8U)};
+  const std::array<std::uint8_t, 1> vote{static_cast<std::uint8_t>(accept ? 1 : 0)};
+  return tagged_hash("consilium/seal/1/vote", {round_seed.view(), id, vote, salt.view()});
+}
+
+}  // namespace consilium::ledger

@@ -1,0 +1,180 @@
+#include <gtest/gtest.h>
+
+#include "consortium.hpp"
+
+namespace consilium::federation::testing {
+namespace {
+
+using ledger::RoundState;
+
+auto clear_digest(Consortium& c, std::size_t rounds) -> Digest {
+  std::vector<ClearHospital> hospitals;
+  for (auto& m : c.members) {
+    if (m.cases) hospitals.push_back({m.cases.get(), m.training_seed});
+  }
+  const auto scale =
+      sealing::scale_of(sealing::Suite::s30, static_cast<std::uint32_t>(hospitals.size()));
+  const sealing::Quantisation q{static_cast<double>(c.state().policy().clip_micro) / 1e6,
+                                scale->value_max, c.state().policy().weight_cap};
+  auto clear = clear_rounds(hospitals, c.plan(), q, rounds);
+  EXPECT_TRUE(clear);
+  return clear->back().model.digest();
+}
+
+TEST(Federation, a_round_of_four_ends_with_one_model_that_all_computed_themselves) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_update(c.plan()));
+  const auto& round = c.run_round(c.last_round().id);
+  ASSERT_EQ(round.state, RoundState::accepted) << round.reason;
+  EXPECT_EQ(round.set.size(), 4U);
+  ASSERT_EQ(round.models.size(), 4U);
+  for (const auto& m : c.members) {
+    ASSERT_NE(m.participant->model(), nullptr);
+    EXPECT_EQ(m.participant->model()->digest(), c.state().models().back().model);
+  }
+  EXPECT_FALSE(c.stopped) << c.stopped->message();
+  EXPECT_TRUE(c.refusals.empty()) << c.refusals.front();
+}
+
+TEST(Federation, sealed_equals_clear_to_the_last_bit_over_several_rounds) {
+  Consortium c(4);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(c.open_update(c.plan()));
+    ASSERT_EQ(c.run_round(c.last_round().id).state, RoundState::accepted);
+  }
+  EXPECT_EQ(c.state().models().back().model, clear_digest(c, 3));
+}
+
+TEST(Federation, the_central_server_opens_the_same_sum) {
+  Consortium c(4, ledger::Topology::central);
+  ASSERT_TRUE(c.open_update(c.plan()));
+  const auto& round = c.run_round(c.last_round().id);
+  ASSERT_EQ(round.state, RoundState::accepted) << round.reason;
+  EXPECT_EQ(round.miners.size(), 1U);
+  EXPECT_EQ(c.state().models().back().model, clear_digest(c, 1));
+}
+
+TEST(Federation, statistics_open_as_the_exact_sum_everywhere) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_statistics());
+  ASSERT_EQ(c.run_round(c.last_round().id).state, RoundState::accepted);
+  for (const auto& m : c.members) {
+    EXPECT_EQ(m.cases->statistics_sum, (std::vector<std::int64_t>{60 + 80 + 100 + 120, 28, -12}));
+  }
+}
+
+TEST(Federation, one_of_four_may_be_missing_before_it_seals) {
+  Consortium c(4);
+  c.members[2].away = true;
+  ASSERT_TRUE(c.open_update(c.plan()));
+  const auto& round = c.run_round(c.last_round().id);
+  ASSERT_EQ(round.state, RoundState::accepted) << round.reason;
+  EXPECT_EQ(round.set.size(), 3U);
+}
+
+TEST(Federation, one_of_four_may_vanish_after_it_sealed) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_update(c.plan()));
+  c.tick();
+  c.members[3].away = true;
+  const auto& round = c.run_round(c.last_round().id);
+  ASSERT_EQ(round.state, RoundState::accepted) << round.reason;
+  EXPECT_EQ(round.set.size(), 4U) << "its sealed update is there and needs it no more";
+}
+
+TEST(Federation, with_two_missing_nothing_is_opened) {
+  Consortium c(4);
+  c.members[1].away = c.members[2].away = true;
+  ASSERT_TRUE(c.open_update(c.plan()));
+  const auto& round = c.run_round(c.last_round().id);
+  EXPECT_EQ(round.state, RoundState::aborted);
+  EXPECT_TRUE(round.share_sums.empty());
+}
+
+TEST(Federation, a_hospital_that_cannot_train_leaves_the_round_to_the_others) {
+  Consortium c(4);
+  c.members[1].cases->fails = true;
+  ASSERT_TRUE(c.open_update(c.plan()));
+  const auto& round = c.run_round(c.last_round().id);
+  ASSERT_EQ(round.state, RoundState::accepted) << round.reason;
+  EXPECT_EQ(round.set.size(), 3U);
+  EXPECT_FALSE(c.remarks.empty());
+}
+
+TEST(Federation, everybody_killed_after_every_block_ends_in_the_same_model) {
+  Consortium undisturbed(4);
+  ASSERT_TRUE(undisturbed.open_update(undisturbed.plan()));
+  ASSERT_EQ(undisturbed.run_round(undisturbed.last_round().id).state, RoundState::accepted);
+
+  Consortium killed(4);
+  ASSERT_TRUE(killed.open_update(killed.plan()));
+  const auto id = killed.last_round().id;
+  for (int i = 0; i < 200 && killed.state().models().empty(); ++i) {
+    killed.tick();
+    for (std::size_t m = 0; m < killed.members.size(); ++m) killed.restart(m);
+  }
+  ASSERT_EQ(killed.state().find_round(id)->state, RoundState::accepted);
+  EXPECT_EQ(killed.state().models().back().model, undisturbed.state().models().back().model);
+}
+
+TEST(Federation, a_manifest_is_posted_again_byte_for_byte_and_never_made_anew) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_update(c.plan()));
+  auto& m = c.members[1];
+  const auto first = m.participant->step(c.state());
+  c.restart(1);
+  const auto again = m.participant->step(c.state());
+  ASSERT_TRUE(first && *first && again && *again);
+  EXPECT_EQ(std::get<ledger::SubmitManifest>(**first).manifest,
+            std::get<ledger::SubmitManifest>(**again).manifest);
+}
+
+TEST(Federation, a_withheld_body_keeps_its_hospital_out_of_the_set) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_update(c.plan()));
+  c.tick();
+  c.blobs.lose(c.last_round().manifests.at(c.members[3].id).manifest.body_blob);
+  const auto& round = c.run_round(c.last_round().id);
+  ASSERT_EQ(round.state, RoundState::accepted) << round.reason;
+  EXPECT_EQ(round.set.size(), 3U);
+}
+
+TEST(Federation, a_body_with_one_flipped_bit_is_not_attested) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_update(c.plan()));
+  c.tick();
+  auto& body = c.blobs.blobs.at(c.last_round().manifests.at(c.members[3].id).manifest.body_blob);
+  body[body.size() / 2] ^= 1U;
+  const auto& round = c.run_round(c.last_round().id);
+  ASSERT_EQ(round.state, RoundState::accepted) << round.reason;
+  EXPECT_EQ(round.set.size(), 3U);
+}
+
+TEST(Federation, a_candidate_that_hurts_is_rolled_back_and_the_base_stays) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_update(c.plan()));
+  ASSERT_EQ(c.run_round(c.last_round().id).state, RoundState::accepted);
+  const auto base = c.state().models().back().model;
+  for (std::size_t i = 1; i < 4; ++i) c.members[i].cases->poison();
+  auto plan = c.plan();
+  plan.training.local_steps = 400;
+  ASSERT_TRUE(c.open_update(plan));
+  const auto& round = c.run_round(c.last_round().id);
+  EXPECT_EQ(round.state, RoundState::rolled_back);
+  EXPECT_EQ(c.state().models().back().model, base);
+  EXPECT_TRUE(round.rewards.empty());
+}
+
+TEST(Federation, plans_survive_their_encoding_and_nothing_shorter_does) {
+  const Consortium c(3);
+  const auto bytes = c.plan(3).encode();
+  const auto back = UpdatePlan::decode(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->encode(), bytes);
+  for (std::size_t n = 0; n < bytes.size(); ++n) {
+    EXPECT_FALSE(UpdatePlan::decode(BytesView(bytes).first(n)));
+  }
+}
+
+}  // namespace
+}  // namespace consilium::federation::testing
