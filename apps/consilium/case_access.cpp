@@ -30,6 +30,16 @@ auto decode_standardisation(BytesView bytes) -> Result<casebase::Standardisation
   return s;
 }
 
+auto vectors_under_own_norm(std::span<const casebase::Case> cases,
+                            std::span<const casebase::Case> norm_cases,
+                            const casebase::Schema& schema) -> learning::Examples {
+  const auto numbers = casebase::own_standardisation(norm_cases, schema, 1);
+  const auto scale = casebase::column_scale_of(casebase::vectorise(norm_cases, schema, numbers), 1);
+  auto out = casebase::vectorise(cases, schema, numbers);
+  casebase::rescale(out, scale);
+  return out;
+}
+
 auto bucketed(std::uint64_t patterns) -> std::uint64_t {
   if (patterns == 0) return 0;
   std::uint64_t bucket = 64;
@@ -109,7 +119,7 @@ auto CaseAccess::check_plan(const federation::UpdatePlan& plan) const -> Result<
 auto CaseAccess::vectors(std::span<const casebase::Case> cases) -> Result<learning::Examples> {
   if (rule_.norm == TrainingRule::Norm::own) {
     CONSILIUM_TRY(const auto own, training_cases());
-    return casebase::vectorise(cases, schema_, casebase::own_standardisation(own, schema_, 1));
+    return vectors_under_own_norm(cases, own, schema_);
   }
   if (!standardisation_) {
     return fail("stale_context", "update round", "no statistics have been opened yet");

@@ -60,6 +60,13 @@ class CaseAccess final : public federation::LocalCases {
 [[nodiscard]] auto encode_standardisation(const casebase::Standardisation& s) -> Bytes;
 [[nodiscard]] auto decode_standardisation(BytesView bytes) -> Result<casebase::Standardisation>;
 
+/// Vectors under the norm of other cases of the same hands: all columns, codes included, are
+/// brought to mean 0 and deviation 1 (ddof 1), as FLamby does it with every centre and with the
+/// pooled set.
+[[nodiscard]] auto vectors_under_own_norm(std::span<const casebase::Case> cases,
+                                          std::span<const casebase::Case> norm_cases,
+                                          const casebase::Schema& schema) -> learning::Examples;
+
 /// A count as the ledger may know it: 0, or the next 64·2^j (alignment-spec §3.5).
 [[nodiscard]] auto bucketed(std::uint64_t patterns) -> std::uint64_t;
 

@@ -118,8 +118,8 @@ auto load_heart(const CohortSource& source, SplitRule split, std::uint64_t seed)
     cohort.split = "a third of every hospital's cases held back, stratified by diagnosis, by seed";
   }
   for (auto& hospital : hospitals) {
-    cohort.hospitals.push_back(
-        {node_name(hospital.hospital.title), hospital.hospital.title, std::move(hospital.cases)});
+    cohort.hospitals.push_back({node_name(hospital.hospital.name), hospital.hospital.name,
+                                std::move(hospital.cases)});
   }
   return cohort;
 }

@@ -75,11 +75,16 @@ auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
     everybody.insert(everybody.end(), samples.begin(), samples.end());
   }
   const auto& schema = nodes.front()->cases().schema();
-  const int ddof = spec.norm == TrainingRule::Norm::own ? 1 : 0;
-  const auto pooled_norm = casebase::own_standardisation(everybody, schema, ddof);
-  CONSILIUM_TRY(const auto pooled,
-                train_alone(plan, casebase::vectorise(everybody, schema, pooled_norm),
-                            spec.rounds * nodes.size(), spec.seed, "pooled"));
+  // Under FLamby's rule everybody is standardised by the cases that train it, codes included.
+  const bool own_norm = spec.norm == TrainingRule::Norm::own;
+  const auto view = [&](std::span<const casebase::Case> cases,
+                        std::span<const casebase::Case> norm_cases) {
+    return own_norm ? vectors_under_own_norm(cases, norm_cases, schema)
+                    : casebase::vectorise(cases, schema,
+                                          casebase::own_standardisation(norm_cases, schema));
+  };
+  CONSILIUM_TRY(const auto pooled, train_alone(plan, view(everybody, everybody),
+                                               spec.rounds * nodes.size(), spec.seed, "pooled"));
 
   ThreeWays<Gathered> gathered;
   std::size_t with_auc = 0;
@@ -102,12 +107,10 @@ auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
     }
     h.credits = node->member()->credits;
 
-    const auto own_norm = casebase::own_standardisation(samples, schema, ddof);
-    CONSILIUM_TRY(const auto local,
-                  train_alone(plan, casebase::vectorise(samples, schema, own_norm), spec.rounds,
-                              spec.seed, "local/" + h.name));
-    const auto own_view = casebase::vectorise(kept, schema, own_norm);
-    const auto pooled_view = casebase::vectorise(kept, schema, pooled_norm);
+    CONSILIUM_TRY(const auto local, train_alone(plan, view(samples, samples), spec.rounds,
+                                                spec.seed, "local/" + h.name));
+    const auto own_view = view(kept, samples);
+    const auto pooled_view = view(kept, everybody);
     CONSILIUM_TRY(const auto* federation_view, node->cases().held_back(plan));
     CONSILIUM_TRY(const auto federated, model_of(*node, *current));
 

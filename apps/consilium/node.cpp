@@ -126,8 +126,11 @@ auto Node::next_of_alignment() -> Result<std::optional<ledger::Body>> {
     CONSILIUM_TRY(const auto finished, load(finished_session_record));
     alignment_done_ = finished && std::equal(finished->begin(), finished->end(),
                                              aligned_session_.begin(), aligned_session_.end());
+    alignment::MemberKeys member_keys;
+    for (const auto& [id, known] : state().members()) member_keys[id] = known.info.key;
     aligner_ = std::make_unique<alignment::Participant>(
-        self->id, keys_.identity, samples, setup_.schema, keys_.alignment_seed.expose(), secrets_);
+        self->id, keys_.identity, samples, setup_.schema, keys_.alignment_seed.expose(), secrets_,
+        this, std::move(member_keys));
   }
   if (alignment_done_) return std::nullopt;
   CONSILIUM_TRY(auto actions, aligner_->on_ledger(session));
@@ -141,7 +144,7 @@ auto Node::next_of_alignment() -> Result<std::optional<ledger::Body>> {
 }
 
 auto Node::keep_alignment_outcome(const ledger::AlignmentSession& session) -> Result<void> {
-  const auto outcome = aligner_->outcome();
+  const auto& outcome = aligner_->outcome();
   if (!outcome || alignment_done_) return {};
   if (session.record.subject == ledger::AlignmentSubject::pattern) {
     CONSILIUM_CHECK(casebase_->mark_shared(outcome->shared_cases, session.record.session,
@@ -203,6 +206,9 @@ auto Node::take_remarks() -> std::vector<std::string> {
   auto out = std::exchange(remarks_, {});
   if (participant_) {
     for (auto& remark : participant_->take_remarks()) out.push_back(std::move(remark));
+  }
+  if (aligner_) {
+    for (auto& remark : aligner_->take_remarks()) out.push_back(std::move(remark));
   }
   return out;
 }

@@ -18,7 +18,7 @@
 
 namespace consilium::app {
 
-class Node final : public federation::NodeStorage {
+class Node final : public federation::NodeStorage, public alignment::OutputShelf {
  public:
   struct Setup {
     std::string name, title;

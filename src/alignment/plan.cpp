@@ -159,14 +159,14 @@ auto Plan::count_bits(Wire a) -> std::vector<Wire> {
     }
   }
   std::vector<Wire> out;
-  std::optional<Wire> carry;
+  std::vector<Wire> carry;  // none or one
   for (std::size_t c = 0; c < width; ++c) {
     std::vector<Wire> bits;
     if (columns[c])
       for (std::uint32_t i = 0; i < steps_[*columns[c]].bits; ++i)
         bits.push_back(part(*columns[c], i, 1));
-    if (carry) bits.push_back(*carry);
-    carry.reset();
+    bits.insert(bits.end(), carry.begin(), carry.end());
+    carry.clear();
     const bool with_carry = c + 1 < width;
     if (bits.empty()) {
       out.push_back(zero(1));
@@ -174,10 +174,10 @@ auto Plan::count_bits(Wire a) -> std::vector<Wire> {
       out.push_back(bits[0]);
     } else if (bits.size() == 2) {
       out.push_back(exclusive_or(bits[0], bits[1]));
-      if (with_carry) carry = conjunction(bits[0], bits[1]);
+      if (with_carry) carry.push_back(conjunction(bits[0], bits[1]));
     } else {
       out.push_back(full_adder_sum(bits[0], bits[1], bits[2]));
-      if (with_carry) carry = full_adder_carry(bits[0], bits[1], bits[2]);
+      if (with_carry) carry.push_back(full_adder_carry(bits[0], bits[1], bits[2]));
     }
   }
   return out;
@@ -329,7 +329,7 @@ auto Evaluation::open_level() -> Bytes {
                     (x.second[w] & y.first[w]);
     }
     trim(z.first, step.bits);
-    const auto bytes = bytes_of(std::span<const std::uint64_t>(z.first));
+    const auto bytes = bytes_of(z.first);
     frame.insert(frame.end(), bytes.begin(), bytes.end());
   }
   open_ = true;
@@ -341,7 +341,7 @@ void Evaluation::close_level(BytesView from_next) {
   const auto& steps = plan_->steps();
   for (const auto wire : plan_->levels()[level_].conjunctions) {
     const auto z = share(wire).second;
-    std::ranges::copy(from_next.first(z.size_bytes()), bytes_of(z).begin());
+    std::ranges::copy(from_next.first(z.size_bytes()), writable_bytes_of(z).begin());
     // A peer's stray bits beyond the vector's end must not reach a neighbour in a later `join`.
     trim(z, steps[wire].bits);
     from_next = from_next.subspan(z.size_bytes());

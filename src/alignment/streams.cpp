@@ -44,7 +44,7 @@ void WordStreams::read(std::uint32_t chunk, std::uint32_t stream, std::span<std:
       piece[2 * i] = std::uint64_t{block++} | std::uint64_t{chunk} << 32U;
       piece[2 * i + 1] = stream;
     }
-    const auto bytes = bytes_of(std::span(piece));
+    const auto bytes = writable_bytes_of(piece);
     int written = 0;
     CONSILIUM_ENSURE(EVP_EncryptUpdate(state_->context, bytes.data(), &written, bytes.data(),
                                        static_cast<int>(bytes.size())) == 1);
@@ -53,7 +53,7 @@ void WordStreams::read(std::uint32_t chunk, std::uint32_t stream, std::span<std:
     std::copy_n(piece.begin(), take, out.begin());
     out = out.subspan(take);
   }
-  wipe(bytes_of(std::span(piece)));
+  wipe(writable_bytes_of(piece));
 }
 
 }  // namespace consilium::alignment

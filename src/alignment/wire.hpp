@@ -19,7 +19,8 @@ static_assert(std::endian::native == std::endian::little,
 [[nodiscard]] inline auto bytes_of(std::span<const std::uint64_t> words) -> BytesView {
   return {reinterpret_cast<const std::uint8_t*>(words.data()), words.size_bytes()};
 }
-[[nodiscard]] inline auto bytes_of(std::span<std::uint64_t> words) -> std::span<std::uint8_t> {
+[[nodiscard]] inline auto writable_bytes_of(std::span<std::uint64_t> words)
+    -> std::span<std::uint8_t> {
   return {reinterpret_cast<std::uint8_t*>(words.data()), words.size_bytes()};
 }
 

@@ -199,7 +199,9 @@ struct Casebase::State {
     CONSILIUM_CHECK(check_case(c, schema));
     // Lengths beyond the codec's limits are refused here, not when the case is read again.
     if (!decode_case(encode_case(c)))
-      return fail("bad_case", c.id.value, "a text in the case is too long; shorten it");
+      return fail("bad_case", c.id.value,
+                  "a text in the case is longer than 64 KiB, or a number was not read as a "
+                  "decimal; correct it");
     const auto origin = origin_of(c);
     CONSILIUM_TRY(const auto known, find(c.id));
     if (known && known->origin == origin) return std::size_t{0};
@@ -312,7 +314,9 @@ auto Casebase::revise(const CaseId& id, Status status, const Outcome& outcome,
     stored.content.outcome = outcome;
     CONSILIUM_CHECK(check_case(stored.content, state_->schema));
     if (!decode_case(encode_case(stored.content)))
-      return fail("bad_case", id.value, "a text in the outcome is too long; shorten it");
+      return fail("bad_case", id.value,
+                  "a text in the outcome is longer than 64 KiB, or a number was not read as a "
+                  "decimal; correct it");
     return state_->put(stored);
   });
 }

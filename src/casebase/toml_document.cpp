@@ -32,8 +32,8 @@ auto convert(const toml::node& node) -> TomlValue {
   } else if (const auto* table = node.as_table()) {
     out.kind = TomlValue::Kind::table;
     for (const auto& [key, value] : *table)
-      out.entries.emplace_back(std::string(key.str()), convert(value));
-    std::ranges::sort(out.entries, {}, &std::pair<std::string, TomlValue>::first);
+      out.entries.push_back({std::string(key.str()), convert(value)});
+    std::ranges::sort(out.entries, {}, &TomlEntry::key);
   }
   return out;
 }

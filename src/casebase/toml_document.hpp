@@ -12,6 +12,8 @@
 
 namespace consilium::casebase {
 
+struct TomlEntry;
+
 struct TomlValue {
   enum class Kind { text, integer, real, boolean, array, table, other };
   Kind kind = Kind::other;
@@ -20,8 +22,12 @@ struct TomlValue {
   std::int64_t integer = 0;
   double real = 0;
   bool boolean = false;
-  std::vector<TomlValue> items;                            ///< array
-  std::vector<std::pair<std::string, TomlValue>> entries;  ///< table, ascending by key
+  std::vector<TomlValue> items;    ///< array
+  std::vector<TomlEntry> entries;  ///< table, ascending by key
+};
+struct TomlEntry {
+  std::string key;
+  TomlValue value;
 };
 
 /// Error: `code` with "place, line N".

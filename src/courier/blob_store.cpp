@@ -29,6 +29,12 @@ constexpr std::string_view unfinished_folder = "unfinished";
 /// A batch keeps its files open until they are synced; processes are often limited to 1024 open
 /// files.
 constexpr std::size_t open_files_max = 128;
+/// From here on one sync of the whole file system, before and after the renames, is faster than a
+/// sync for each file and each folder: 8 to 20 ms against 10 ms a file on a disk of 4 ms (ext4; 5,
+/// 20 and 100 files of 20 kB).
+constexpr std::size_t sync_together_min = 3;
+/// Names of blobs that need no second sync; forgotten all at once when there are more.
+constexpr std::size_t durable_names_max = 65'536;
 
 class Descriptor {
  public:
@@ -63,6 +69,15 @@ auto too_large(std::string_view place, std::size_t size_max) -> tl::unexpected<E
 auto sync_folder(const fs::path& folder) -> Result<void> {
   const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!opened.valid() || ::fsync(opened.value()) != 0) return unwritable(folder, errno);
+  return {};
+}
+
+/// Waits until all that was written to the folder's file system is on the disk. Since Linux 5.8 it
+/// also reports errors of other writers' files, which then count as ours: too strict, never too
+/// lax.
+auto sync_file_system(const fs::path& folder) -> Result<void> {
+  const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened.valid() || ::syncfs(opened.value()) != 0) return unwritable(folder, errno);
   return {};
 }
 
@@ -161,9 +176,12 @@ struct BlobStore::Unfinished {
 struct BlobStore::State {
   fs::path folder;
   std::atomic<std::uint64_t> next_number{0};
-  std::mutex mutex;  ///< guards folder_ready
-  /// Folders that this process has made or seen, and synced into their parent.
+  std::mutex mutex;  ///< guards all below
+  /// Folders that this process has made or seen, and whose names are on the disk.
   std::array<bool, 256> folder_ready{};
+  /// Blobs that this process has synced. Others of them may come from a process that died before it
+  /// did.
+  std::set<Digest> durable;
 };
 
 BlobStore::BlobStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -208,15 +226,26 @@ auto BlobStore::path_of(const Digest& digest) const -> fs::path {
   return state_->folder / name.substr(0, 2) / name;
 }
 
-auto BlobStore::prepare_folder(std::uint8_t first_byte) -> Result<void> {
+auto BlobStore::make_folder(const Digest& digest) -> Result<void> {
   const std::lock_guard lock(state_->mutex);
-  if (state_->folder_ready[first_byte]) return {};
-  const fs::path folder = state_->folder / to_hex(std::array{first_byte});
+  if (state_->folder_ready[digest.bytes[0]]) return {};
+  const fs::path folder = path_of(digest).parent_path();
   if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return unwritable(folder, errno);
-  // An existing folder is synced as well: the process that made it may have died before it did.
-  CONSILIUM_CHECK(sync_folder(state_->folder));
-  state_->folder_ready[first_byte] = true;
   return {};
+}
+
+auto BlobStore::is_durable(const Digest& digest) -> bool {
+  const std::lock_guard lock(state_->mutex);
+  return state_->durable.contains(digest);
+}
+
+void BlobStore::mark_durable(std::span<const Digest> digests) {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->durable.size() + digests.size() > durable_names_max) state_->durable.clear();
+  for (const Digest& digest : digests) {
+    state_->durable.insert(digest);
+    state_->folder_ready[digest.bytes[0]] = true;
+  }
 }
 
 auto BlobStore::holds_exactly(const Digest& digest, BytesView bytes) const -> bool {
@@ -239,21 +268,42 @@ auto BlobStore::begin(const Digest& digest, BytesView bytes) -> Result<Unfinishe
   if (opened < 0) return unwritable(path, errno);
   Unfinished file(digest, path, Descriptor(opened));
   if (!write_all(opened, bytes)) return unwritable(path, errno);
-  // Starts the disk at once; the fsync of `finish` then mostly waits for work that is under way.
+  // Starts the disk at once; the sync of `finish` then mostly waits for work that is under way.
   (void)::sync_file_range(opened, 0, 0, SYNC_FILE_RANGE_WRITE);
   return file;
 }
 
 auto BlobStore::finish(std::vector<Unfinished>& files) -> Result<void> {
-  for (const Unfinished& file : files) {
-    if (::fsync(file.descriptor.value()) != 0) return unwritable(file.path, errno);
-  }
+  if (files.empty()) return {};
+  const bool together = files.size() >= sync_together_min;
+  if (together) CONSILIUM_CHECK(sync_file_system(state_->folder));
+  std::vector<Digest> named;
   for (Unfinished& file : files) {
+    if (!together && ::fsync(file.descriptor.value()) != 0) return unwritable(file.path, errno);
     const fs::path final_path = path_of(file.digest);
     if (::rename(file.path.c_str(), final_path.c_str()) != 0) return unwritable(final_path, errno);
     file.renamed = true;
+    named.push_back(file.digest);
   }
   files.clear();
+  return sync_names(named);
+}
+
+auto BlobStore::sync_names(std::span<const Digest> digests) -> Result<void> {
+  if (digests.size() >= sync_together_min) {
+    CONSILIUM_CHECK(sync_file_system(state_->folder));
+  } else {
+    for (const Digest& digest : digests) {
+      CONSILIUM_CHECK(sync_folder(path_of(digest).parent_path()));
+      bool ready = false;
+      {
+        const std::lock_guard lock(state_->mutex);
+        ready = state_->folder_ready[digest.bytes[0]];
+      }
+      if (!ready) CONSILIUM_CHECK(sync_folder(state_->folder));
+    }
+  }
+  mark_durable(digests);
   return {};
 }
 
@@ -269,23 +319,23 @@ auto BlobStore::put_batch(std::span<const BytesView> blobs) -> Result<std::vecto
   std::vector<Digest> digests;
   digests.reserve(blobs.size());
   std::set<Digest> seen;
-  std::set<fs::path> folders;
+  std::vector<Digest> held;
   std::vector<Unfinished> unfinished;
   for (const BytesView blob : blobs) {
     const Digest digest = sha256(blob);
     digests.push_back(digest);
     if (!seen.insert(digest).second) continue;
-    CONSILIUM_CHECK(prepare_folder(digest.bytes[0]));
-    // Also for a blob that is there already: who renamed it may have died before the folder was
-    // synced.
-    folders.insert(path_of(digest).parent_path());
-    if (holds_exactly(digest, blob)) continue;
+    if (holds_exactly(digest, blob)) {
+      if (!is_durable(digest)) held.push_back(digest);
+      continue;
+    }
+    CONSILIUM_CHECK(make_folder(digest));
     CONSILIUM_TRY(auto file, begin(digest, blob));
     unfinished.push_back(std::move(file));
     if (unfinished.size() == open_files_max) CONSILIUM_CHECK(finish(unfinished));
   }
   CONSILIUM_CHECK(finish(unfinished));
-  for (const fs::path& folder : folders) CONSILIUM_CHECK(sync_folder(folder));
+  if (!held.empty()) CONSILIUM_CHECK(sync_names(held));
   return digests;
 }
 
@@ -327,6 +377,10 @@ auto BlobStore::list() const -> Result<std::vector<Digest>> {
 
 auto BlobStore::remove(const Digest& digest) -> Result<void> {
   const fs::path path = path_of(digest);
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->durable.erase(digest);
+  }
   if (::unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return {};
     return unwritable(path, errno);

@@ -16,11 +16,12 @@ auto SystemClock::wall_ms() const -> std::int64_t {
 }
 
 auto iso_time(std::int64_t wall_ms) -> std::string {
-  using namespace std::chrono;
-  const sys_seconds moment = floor<seconds>(sys_time<milliseconds>(milliseconds(wall_ms)));
-  const sys_days day = floor<days>(moment);
-  const year_month_day date(day);
-  const hh_mm_ss time(moment - day);
+  using std::chrono::days, std::chrono::floor, std::chrono::milliseconds, std::chrono::seconds;
+  const std::chrono::sys_seconds moment =
+      floor<seconds>(std::chrono::sys_time<milliseconds>(milliseconds(wall_ms)));
+  const std::chrono::sys_days day = floor<days>(moment);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(moment - day);
   char text[64];
   std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "consilium/foundation/hash.hpp"
+
 #include "leaves.hpp"
 
 namespace consilium::ledger {

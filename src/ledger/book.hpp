@@ -1,6 +1,6 @@
 #pragma once
-// The state itself: records on shelves that remember what they held before the block, so that a block can be taken
-// back and only the leaves of changed records are hashed again.
+// The state itself: records on shelves that remember what they held before the block, so that a
+// block can be taken back and only the leaves of changed records are hashed again.
 
 #include <map>
 #include <optional>
@@ -38,7 +38,9 @@ class Shelf {
     items_.erase(found);
   }
   /// What changed, with what it was before (nothing: it is new).
-  [[nodiscard]] auto before() const -> const std::map<Key, std::optional<Value>>& { return before_; }
+  [[nodiscard]] auto before() const -> const std::map<Key, std::optional<Value>>& {
+    return before_;
+  }
   void keep() { before_.clear(); }
   void revert() {
     for (auto& [key, value] : before_) {
@@ -135,7 +137,8 @@ class Book final : public State {
   /// The block that is being built, or would be next.
   [[nodiscard]] auto next_height() const -> Height { return Height{head_.height.value + 1}; }
 
-  // --- only rules that were judged write here -----------------------------------------------------------------
+  // --- only rules that were judged write here
+  // -----------------------------------------------------------------
   auto head() -> Head& { return head_; }
   [[nodiscard]] auto head() const -> const Head& { return head_; }
   auto member(HospitalId id) -> Member& { return members_.edit(id); }

@@ -1,5 +1,6 @@
 #pragma once
-// One canonical encoding for every value of the protocol, shared by transactions and by the leaves of the state.
+// One canonical encoding for every value of the protocol, shared by transactions and by the leaves
+// of the state.
 
 #include "consilium/foundation/codec.hpp"
 #include "consilium/ledger/ledger.hpp"

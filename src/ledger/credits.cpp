@@ -6,7 +6,8 @@
 namespace consilium::ledger {
 namespace {
 
-/// Shares of the pool's parts, named by a place instead of a member: 1 data, 2 verification, 3 packing.
+/// Shares of the pool's parts, named by a place instead of a member: 1 data, 2 verification, 3
+/// packing.
 constexpr HospitalId data_part{1};
 constexpr HospitalId verify_part{2};
 constexpr HospitalId pack_part{3};

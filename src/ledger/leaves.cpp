@@ -1,8 +1,9 @@
 #include "leaves.hpp"
 
+#include "consilium/foundation/hash.hpp"
+
 #include "book.hpp"
 #include "codec.hpp"
-#include "consilium/foundation/hash.hpp"
 
 namespace consilium::ledger {
 namespace {
@@ -142,11 +143,10 @@ auto encode_leaf(const RoundRecord& round) -> Bytes {
 
 auto encode_leaf(const Family& family) -> Bytes {
   Writer out;
-  out.list(family.partition,
-           [](Writer& w, const std::vector<HospitalId>& cell) { put(w, cell); });
+  out.list(family.partition, [](Writer& w, const std::vector<HospitalId>& cell) { put(w, cell); });
   out.digest(family.partition_digest);
   put(out, family.first);
-  out.u32(family.committee_epoch).boolean(family.served);
+  out.u32(family.committee_epoch);
   out.list(family.opened, [](Writer& w, const Digest& set) { w.digest(set); });
   return out.take();
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The leaves of the state: key and canonical encoding of every record, and the Merkle tree over them (RFC 6962
-// prefixes). A record's proof is its leaf and the digests beside its way up.
+// The leaves of the state: key and canonical encoding of every record, and the Merkle tree over
+// them (RFC 6962 prefixes). A record's proof is its leaf and the digests beside its way up.
 
 #include <span>
 
@@ -12,7 +12,13 @@ struct Head;
 
 /// Keys sort by kind, then by number or name.
 enum class LeafKind : std::uint8_t {
-  head = 0, member = 1, proposal = 2, round = 3, family = 4, alignment = 5, model = 6
+  head = 0,
+  member = 1,
+  proposal = 2,
+  round = 3,
+  family = 4,
+  alignment = 5,
+  model = 6
 };
 [[nodiscard]] auto leaf_key(LeafKind kind, std::uint64_t number) -> Bytes;
 [[nodiscard]] auto leaf_key(LeafKind kind, const Digest& name) -> Bytes;

@@ -1,7 +1,8 @@
 #include "consilium/ledger/ledger.hpp"
 
-#include "codec.hpp"
 #include "consilium/foundation/hash.hpp"
+
+#include "codec.hpp"
 #include "rules.hpp"
 
 namespace consilium::ledger {
@@ -30,13 +31,14 @@ auto judge_transaction(const Book& book, const Transaction& transaction) -> Resu
   CONSILIUM_CHECK(sealing::verify(sender->second.info.key, transaction.signing_digest().view(),
                                   transaction.signature));
   const Context context{book, sender->second, height, transaction.expiry};
-  CONSILIUM_TRY(Change change,
-                std::visit([&context](const auto& body) { return judge(context, body); },
-                           transaction.body));
+  CONSILIUM_TRY(
+      Change change,
+      std::visit([&context](const auto& body) { return judge(context, body); }, transaction.body));
   return Accepted{std::move(change), transaction.sender};
 }
 
-/// What a block would carry is what is judged: one that was built here must read back from its own bytes.
+/// What a block would carry is what is judged: one that was built here must read back from its own
+/// bytes.
 auto canonical(const Transaction& transaction) -> Result<Bytes> {
   Bytes bytes = transaction.encode();
   CONSILIUM_CHECK(Transaction::decode(bytes));
@@ -60,8 +62,8 @@ auto Block::decode(BytesView bytes) -> Result<Block> {
   if (in.u8() != 1) in.reject();
   block.height.value = in.u64();
   block.previous = in.digest();
-  block.transactions = in.list(block_transactions_max,
-                               [](Reader& r) { return r.bytes(transaction_bytes_max); });
+  block.transactions =
+      in.list(block_transactions_max, [](Reader& r) { return r.bytes(transaction_bytes_max); });
   CONSILIUM_CHECK(in.finish());
   return block;
 }
@@ -73,8 +75,7 @@ auto Block::hash() const -> Digest {
   hasher.add_u16(static_cast<std::uint16_t>(tag.size())).add_text(tag);
   hasher.add_u64(previous.bytes.size()).add(previous.view());
   hasher.add_u64(sizeof(height.value)).add_u64(height.value);
-  for (const auto& transaction : transactions)
-    hasher.add_u64(transaction.size()).add(transaction);
+  for (const auto& transaction : transactions) hasher.add_u64(transaction.size()).add(transaction);
   return hasher.finish();
 }
 
@@ -155,16 +156,34 @@ void Ledger::revert_block() {
   content_->book.revert_block();
 }
 
-auto Ledger::pending_count() const -> std::size_t { return content_->pending.size(); }
-auto Ledger::pending_bytes() const -> std::size_t { return content_->pending_bytes; }
-auto Ledger::recomputed_digest() const -> Digest { return content_->book.recomputed_digest(); }
+auto Ledger::pending_count() const -> std::size_t {
+  return content_->pending.size();
+}
+auto Ledger::pending_bytes() const -> std::size_t {
+  return content_->pending_bytes;
+}
+auto Ledger::recomputed_digest() const -> Digest {
+  return content_->book.recomputed_digest();
+}
 
-auto Ledger::consortium() const -> const Digest& { return content_->book.consortium(); }
-auto Ledger::genesis() const -> const Genesis& { return content_->book.genesis(); }
-auto Ledger::height() const -> Height { return content_->book.height(); }
-auto Ledger::digest() const -> Digest { return content_->book.digest(); }
-auto Ledger::policy() const -> const Policy& { return content_->book.policy(); }
-auto Ledger::schema() const -> const Digest& { return content_->book.schema(); }
+auto Ledger::consortium() const -> const Digest& {
+  return content_->book.consortium();
+}
+auto Ledger::genesis() const -> const Genesis& {
+  return content_->book.genesis();
+}
+auto Ledger::height() const -> Height {
+  return content_->book.height();
+}
+auto Ledger::digest() const -> Digest {
+  return content_->book.digest();
+}
+auto Ledger::policy() const -> const Policy& {
+  return content_->book.policy();
+}
+auto Ledger::schema() const -> const Digest& {
+  return content_->book.schema();
+}
 auto Ledger::members() const -> const std::map<HospitalId, Member>& {
   return content_->book.members();
 }
@@ -174,14 +193,18 @@ auto Ledger::rounds() const -> const std::map<RoundId, RoundRecord>& {
 auto Ledger::alignments() const -> const std::vector<AlignmentSession>& {
   return content_->book.alignments();
 }
-auto Ledger::models() const -> const std::vector<ModelRecord>& { return content_->book.models(); }
+auto Ledger::models() const -> const std::vector<ModelRecord>& {
+  return content_->book.models();
+}
 auto Ledger::proposals() const -> const std::map<std::uint64_t, OpenProposal>& {
   return content_->book.proposals();
 }
 auto Ledger::families() const -> const std::map<Digest, Family>& {
   return content_->book.families();
 }
-auto Ledger::committee_epoch() const -> std::uint32_t { return content_->book.committee_epoch(); }
+auto Ledger::committee_epoch() const -> std::uint32_t {
+  return content_->book.committee_epoch();
+}
 auto Ledger::initial_model() const -> const std::optional<Digest>& {
   return content_->book.initial_model();
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The rules, one `judge` per transaction. A judge reads the state as it is and gives the change it would make, so a
-// refusal cannot leave a trace: nothing is written before everything was judged.
+// The rules, one `judge` per transaction. A judge reads the state as it is and gives the change it
+// would make, so a refusal cannot leave a trace: nothing is written before everything was judged.
 
 #include <functional>
 
@@ -43,12 +43,14 @@ struct Context {
 void end_rounds(Book& book);
 void end_proposals(Book& book);
 void end_alignments(Book& book);
-/// Frozen, t miners ready and no complaint open: the round enters Opening and its set counts as opened.
+/// Frozen, t miners ready and no complaint open: the round enters Opening and its set counts as
+/// opened.
 void start_opening_if_ready(Book& book, RoundId round, Height height);
 /// Fixes the model of accepted rounds on which more than two thirds agree.
 void settle_model(Book& book, RoundId round, Height height);
 
-// --- asked by several rules --------------------------------------------------------------------------------
+// --- asked by several rules
+// --------------------------------------------------------------------------------
 
 [[nodiscard]] auto place_of(const RoundRecord& round) -> std::string;
 /// k_min + c

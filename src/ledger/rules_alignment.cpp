@@ -1,10 +1,11 @@
-// Sessions of sample alignment: the ledger keeps commitments, the fixed participants and the receipts, and never a
-// share, bitmap or pattern (alignment-spec §5).
+// Sessions of sample alignment: the ledger keeps commitments, the fixed participants and the
+// receipts, and never a share, bitmap or pattern (alignment-spec §5).
 
 #include <algorithm>
 
-#include "codec.hpp"
 #include "consilium/foundation/hash.hpp"
+
+#include "codec.hpp"
 #include "rules.hpp"
 
 namespace consilium::ledger {
@@ -103,8 +104,8 @@ auto judge_members(const Book& book, const AlignmentRecord& record) -> Result<vo
     return fail("bad_members", "open_alignment", "A session needs at least max(3, k) hospitals.");
   std::vector<HospitalId> slots = record.slots;
   std::sort(slots.begin(), slots.end());
-  const bool distinct = slots.size() == slot_count &&
-                        std::adjacent_find(slots.begin(), slots.end()) == slots.end();
+  const bool distinct =
+      slots.size() == slot_count && std::adjacent_find(slots.begin(), slots.end()) == slots.end();
   const bool known = std::all_of(slots.begin(), slots.end(), [&book](HospitalId id) {
     const auto found = book.members().find(id);
     return found != book.members().end() && found->second.active;
@@ -132,7 +133,8 @@ auto judge_figures(const Book& book, const AlignmentRecord& record) -> Result<vo
   return {};
 }
 
-/// Over the record, the attempt, who takes part, what they committed to and the nodes' keys of this attempt.
+/// Over the record, the attempt, who takes part, what they committed to and the nodes' keys of this
+/// attempt.
 auto fix_digest(const AlignmentSession& session, const std::vector<HospitalId>& participants)
     -> Digest {
   Writer out;
@@ -220,10 +222,10 @@ struct Step {
     CONSILIUM_CHECK(need_time());
     const bool zero =
         std::all_of(keys.key.begin(), keys.key.end(), [](std::uint8_t byte) { return byte == 0; });
-    const bool copied = std::any_of(session.keys.begin(), session.keys.end(),
-                                    [&](const auto& other) { return other.second.key == keys.key; });
-    if (zero || copied)
-      return fail("bad_peer_key", place, "A node's key is fresh, and not zero.");
+    const bool copied =
+        std::any_of(session.keys.begin(), session.keys.end(),
+                    [&](const auto& other) { return other.second.key == keys.key; });
+    if (zero || copied) return fail("bad_peer_key", place, "A node's key is fresh, and not zero.");
     return [index = index, sender = context.sender.id, keys, height = context.height](Book& book) {
       AlignmentSession& now = book.alignment(index);
       now.keys[sender] = keys;
@@ -286,15 +288,15 @@ struct Step {
     std::vector<HospitalId> participants;
     for (const auto& [hospital, commit] : session.commits) {
       const bool everywhere =
-          std::all_of(session.acks.begin(), session.acks.end(), [id = hospital](const auto& ack) {
-            return contains(ack.second, id);
-          });
+          std::all_of(session.acks.begin(), session.acks.end(),
+                      [id = hospital](const auto& ack) { return contains(ack.second, id); });
       if (everywhere) participants.push_back(hospital);
     }
     const bool enough = participants.size() >= least_participants(session.record);
     const Digest fix = enough ? fix_digest(session, participants) : Digest{};
     const auto* last = last_released(context.book, session.record.subject);
-    const bool small = enough && last != nullptr && difference(last->participants, participants) == 1;
+    const bool small =
+        enough && last != nullptr && difference(last->participants, participants) == 1;
     return [index = index, participants, enough, fix, small, height = context.height](Book& book) {
       AlignmentSession& now = book.alignment(index);
       if (!enough) {
@@ -305,8 +307,8 @@ struct Step {
       now.fix = fix;
       now.state = AlignmentState::fixed;
       now.deadline = Height{height.value + now.record.compute_heights};
-      const bool warned = std::find(now.warnings.begin(), now.warnings.end(), "small_change") !=
-                          now.warnings.end();
+      const bool warned =
+          std::find(now.warnings.begin(), now.warnings.end(), "small_change") != now.warnings.end();
       if (small && !warned) now.warnings.emplace_back("small_change");
     };
   }
@@ -320,8 +322,9 @@ struct Step {
     if (!own || !owns_slot(session, aborted.first) || !owns_slot(session, aborted.second))
       return fail("not_permitted", place,
                   "A node names itself and another node: whoever complains is in the pair.");
-    // §3.5: both members of a pair leave their slots. A record has three names and no reserve, so the session ends
-    // here and the consortium decides; a node that only restarted takes part in the next attempt.
+    // §3.5: both members of a pair leave their slots. A record has three names and no reserve, so
+    // the session ends here and the consortium decides; a node that only restarted takes part in
+    // the next attempt.
     const bool dispute = aborted.first != aborted.second;
     return [index = index, code = aborted.code, dispute, height = context.height](Book& book) {
       end_attempt(book.alignment(index), code, height, dispute);
@@ -340,21 +343,21 @@ struct Step {
     CONSILIUM_CHECK(need_time());
     if (receipt.circuit != session.record.circuit)
       return fail("stale_context", place, "The receipt is for another circuit than the record's.");
-    return [index = index, sender = context.sender.id, receipt, height = context.height](
-               Book& book) {
-      AlignmentSession& now = book.alignment(index);
-      now.receipts[sender] = receipt;
-      if (now.receipts.size() < slot_count) return;
-      const bool equal =
-          std::all_of(now.receipts.begin(), now.receipts.end(),
-                      [&receipt](const auto& other) { return same(other.second, receipt); });
-      if (!equal) {
-        end_attempt(now, "receipts_differ", height, false);
-        return;
-      }
-      now.state = AlignmentState::released;
-      now.deadline = Height{0};
-    };
+    return
+        [index = index, sender = context.sender.id, receipt, height = context.height](Book& book) {
+          AlignmentSession& now = book.alignment(index);
+          now.receipts[sender] = receipt;
+          if (now.receipts.size() < slot_count) return;
+          const bool equal =
+              std::all_of(now.receipts.begin(), now.receipts.end(),
+                          [&receipt](const auto& other) { return same(other.second, receipt); });
+          if (!equal) {
+            end_attempt(now, "receipts_differ", height, false);
+            return;
+          }
+          now.state = AlignmentState::released;
+          now.deadline = Height{0};
+        };
   }
 };
 

@@ -1,5 +1,5 @@
-// Who belongs to the consortium, and by what policy and schema: more than two thirds of the hospitals decide, the
-// target left out.
+// Who belongs to the consortium, and by what policy and schema: more than two thirds of the
+// hospitals decide, the target left out.
 
 #include <algorithm>
 
@@ -22,7 +22,8 @@ auto place_of(std::uint64_t proposal) -> std::string {
   return "proposal " + std::to_string(proposal);
 }
 
-/// Members and policy must stand still while a round runs: its committee, its cells and its votes count on them.
+/// Members and policy must stand still while a round runs: its committee, its cells and its votes
+/// count on them.
 auto need_no_running_round(const Book& book, std::string_view place) -> Result<void> {
   for (const auto& [id, round] : book.rounds()) {
     if (!is_closed(round.state))
@@ -31,16 +32,16 @@ auto need_no_running_round(const Book& book, std::string_view place) -> Result<v
   return {};
 }
 
-/// sealing-spec §8.3: committee changes take effect only with a new base. While the base that the next update must
-/// start from has been served to miners, newcomers' logs would be empty on it.
+/// sealing-spec §8.3: committee changes take effect only with a new base. While the base that the
+/// next update must start from has a frozen set, miners may have it in their logs, and a newcomer's
+/// would be empty.
 auto need_fresh_base(const Book& book, std::string_view place) -> Result<void> {
   const auto& models = book.models();
   if (models.empty() && !book.initial_model()) return {};
   const Digest& base = models.empty() ? *book.initial_model() : models.back().model;
-  const auto family = book.families().find(base);
-  if (family != book.families().end() && family->second.served)
+  if (book.families().contains(base))
     return fail("base_served", place,
-                "Miners have answered on the present base: members change with the next model.");
+                "A set of the present base was frozen: members change with the next model.");
   return {};
 }
 
@@ -71,27 +72,26 @@ auto electorate_without(const Book& book, const Propose& proposal) -> std::vecto
 auto judge_effect(const Book& book, const Propose& proposal, std::string_view place)
     -> Result<void> {
   CONSILIUM_CHECK(need_no_running_round(book, place));
-  return std::visit(
-      Overload{
-          [&](const ProposeAdmit& admit) -> Result<void> {
-            CONSILIUM_CHECK(need_new_member(book, admit.member));
-            if (book.policy().topology == Topology::committee)
-              CONSILIUM_CHECK(need_fresh_base(book, place));
-            return {};
-          },
-          [&](const ProposeRemove&) -> Result<void> {
-            if (book.policy().topology == Topology::committee)
-              CONSILIUM_CHECK(need_fresh_base(book, place));
-            return {};
-          },
-          [&](const ProposePolicy& change) -> Result<void> {
-            if (change.policy.topology != book.policy().topology)
-              CONSILIUM_CHECK(need_fresh_base(book, place));
-            return {};
-          },
-          [](const ProposeSchema&) -> Result<void> { return {}; },
-      },
-      proposal.what);
+  return std::visit(Overload{
+                        [&](const ProposeAdmit& admit) -> Result<void> {
+                          CONSILIUM_CHECK(need_new_member(book, admit.member));
+                          if (book.policy().topology == Topology::committee)
+                            CONSILIUM_CHECK(need_fresh_base(book, place));
+                          return {};
+                        },
+                        [&](const ProposeRemove&) -> Result<void> {
+                          if (book.policy().topology == Topology::committee)
+                            CONSILIUM_CHECK(need_fresh_base(book, place));
+                          return {};
+                        },
+                        [&](const ProposePolicy& change) -> Result<void> {
+                          if (change.policy.topology != book.policy().topology)
+                            CONSILIUM_CHECK(need_fresh_base(book, place));
+                          return {};
+                        },
+                        [](const ProposeSchema&) -> Result<void> { return {}; },
+                    },
+                    proposal.what);
 }
 
 /// Is the proposal one that could ever take effect?

@@ -1,4 +1,5 @@
-// A round from its opening to its end: shares of the key's sum, results, votes, the decision, the model's digest.
+// A round from its opening to its end: shares of the key's sum, results, votes, the decision, the
+// model's digest.
 
 #include <algorithm>
 
@@ -22,8 +23,12 @@ auto same_result(const ResultAttest& a, const ResultAttest& b) -> bool {
 }
 
 /// sealing-spec §9.5 for n hospitals: valid with ⌈2n/3⌉ revealed, rejected by ⌊n/3⌋+1.
-auto revealed_min(std::size_t hospitals) -> std::size_t { return (2 * hospitals + 2) / 3; }
-auto rejecting_min(std::size_t hospitals) -> std::size_t { return hospitals / 3 + 1; }
+auto revealed_min(std::size_t hospitals) -> std::size_t {
+  return (2 * hospitals + 2) / 3;
+}
+auto rejecting_min(std::size_t hospitals) -> std::size_t {
+  return hospitals / 3 + 1;
+}
 
 struct Decision {
   RoundState state = RoundState::accepted;
@@ -52,7 +57,7 @@ auto decide(const Book& book, const RoundRecord& round) -> Result<Decision> {
 void pay(Book& book, RoundRecord& round) {
   const Rewards rewards = rewards_of(round);
   const auto give = [&](const std::map<HospitalId, std::uint64_t>& parts,
-                        std::uint64_t Member::*account) {
+                        std::uint64_t Member::* account) {
     for (const auto& [id, part] : parts) {
       Member& member = book.member(id);
       member.*account += part;
@@ -113,8 +118,7 @@ auto judge(const Context& context, const ResultAttest& body) -> Judged {
   CONSILIUM_TRY(const RoundRecord* round, round_named(context.book, body.round));
   const std::string place = place_of(*round);
   CONSILIUM_CHECK(need_miner(context, *round));
-  if (!after_opening(*round))
-    return fail("wrong_state", place, "Results follow the opening.");
+  if (!after_opening(*round)) return fail("wrong_state", place, "Results follow the opening.");
   if (round->share_sums.size() < threshold_of(*round))
     return fail("too_early", place, "Fewer share sums are published than an opening needs.");
   const auto known = round->results.find(context.sender.id);
@@ -122,20 +126,20 @@ auto judge(const Context& context, const ResultAttest& body) -> Judged {
     if (same_result(known->second, body)) return fail("duplicate", place, "This result is posted.");
     return fail("equivocation", place, "A miner attests one result a round.");
   }
-  return [id = round->id, body, sender = context.sender.id, height = context.height](
-             Book& changed) {
-    RoundRecord& now = changed.round(id);
-    now.results[sender] = body;
-    if (now.opened_sum) return;
-    const auto equal =
-        std::count_if(now.results.begin(), now.results.end(),
-                      [&](const auto& result) { return same_result(result.second, body); });
-    if (static_cast<std::size_t>(equal) < threshold_of(now)) return;
-    now.opened_sum = body;
-    now.state = now.open.purpose == sealing::Purpose::update ? RoundState::judging
-                                                             : RoundState::opened;
-    now.deadline = Height{height.value + now.policy.judge_heights};
-  };
+  return
+      [id = round->id, body, sender = context.sender.id, height = context.height](Book& changed) {
+        RoundRecord& now = changed.round(id);
+        now.results[sender] = body;
+        if (now.opened_sum) return;
+        const auto equal =
+            std::count_if(now.results.begin(), now.results.end(),
+                          [&](const auto& result) { return same_result(result.second, body); });
+        if (static_cast<std::size_t>(equal) < threshold_of(now)) return;
+        now.opened_sum = body;
+        now.state =
+            now.open.purpose == sealing::Purpose::update ? RoundState::judging : RoundState::opened;
+        now.deadline = Height{height.value + now.policy.judge_heights};
+      };
 }
 
 auto judge(const Context& context, const VoteCommit& body) -> Judged {
@@ -153,8 +157,9 @@ auto judge(const Context& context, const VoteCommit& body) -> Judged {
   }
   // Who commits after others have shown their votes would vote with them in view.
   if (book.reveals_open(*round)) return fail("late", place, "Votes are being revealed already.");
-  return [id = round->id, sender = context.sender.id, commitment = body.commitment](
-             Book& changed) { changed.round(id).vote_commits[sender] = commitment; };
+  return [id = round->id, sender = context.sender.id, commitment = body.commitment](Book& changed) {
+    changed.round(id).vote_commits[sender] = commitment;
+  };
 }
 
 auto judge(const Context& context, const VoteReveal& body) -> Judged {
@@ -188,8 +193,8 @@ auto judge(const Context& context, const Decide& body) -> Judged {
     now.state = decision.state;
     now.reason = decision.reason;
     now.closed_at = height;
-    const bool pays = decision.state == RoundState::accepted &&
-                      now.open.purpose == sealing::Purpose::update;
+    const bool pays =
+        decision.state == RoundState::accepted && now.open.purpose == sealing::Purpose::update;
     if (pays) pay(changed, now);
   };
 }

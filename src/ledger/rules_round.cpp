@@ -1,8 +1,10 @@
-// A round up to its frozen set: open, submit, attest, complain and answer, freeze, ready, abort (sealing-spec §7).
+// A round up to its frozen set: open, submit, attest, complain and answer, freeze, ready, abort
+// (sealing-spec §7).
 
 #include <algorithm>
 
 #include "consilium/foundation/hash.hpp"
+
 #include "rules.hpp"
 
 namespace consilium::ledger {
@@ -30,13 +32,6 @@ auto bucket_above(std::uint64_t count) -> std::uint64_t {
   return bucket;
 }
 
-auto first_round_on(const Book& book, const Digest& base) -> const RoundRecord* {
-  for (const auto& [id, round] : book.rounds()) {
-    if (round.open.base == base) return &round;
-  }
-  return nullptr;
-}
-
 auto judge_base(const Book& book, const OpenRound& body, const Digest& stream) -> Result<void> {
   if (body.purpose != sealing::Purpose::update) {
     if (body.base != sealing::no_model_base(stream))
@@ -59,21 +54,24 @@ auto judge_base(const Book& book, const OpenRound& body, const Digest& stream) -
   return {};
 }
 
-/// §8.1: whoever seals again on a base keeps the shape, clip and cap of the base's first round. A sum under another
-/// clip or cap would be a step of a staircase whose steps are single hospitals.
-auto judge_shape(const Book& book, const OpenRound& body) -> Result<void> {
-  if (const RoundRecord* first = first_round_on(book, body.base); first != nullptr) {
-    const OpenRound& kept = first->open;
+/// §8.1: whoever seals again on a base keeps the shape, clip and cap of the first round whose set
+/// was frozen on it. A sum under another clip or cap would be a step of a staircase whose steps are
+/// single hospitals.
+auto judge_shape(const Book& book, const OpenRound& body, const Digest& stream) -> Result<void> {
+  const bool has_model = body.purpose == sealing::Purpose::update;
+  const auto family = book.families().find(has_model ? body.base : stream);
+  if (family != book.families().end()) {
+    const RoundRecord& first = book.rounds().at(family->second.first);
+    const OpenRound& kept = first.open;
     if (body.suite != kept.suite || body.length != kept.length ||
         body.hospitals_max != kept.hospitals_max || body.clip_micro != kept.clip_micro ||
-        body.weight_cap != kept.weight_cap || book.schema() != first->schema)
-      return fail("set_forbidden", place_of("open_round on the base of", first->id),
-                  "Suite, length, clip, cap and schema stay as in the base's first round.");
+        body.weight_cap != kept.weight_cap || book.schema() != first.schema)
+      return fail("set_forbidden", place_of("open_round in the family of", first.id),
+                  "Suite, length, clip, cap and schema stay as when the family's first set froze.");
     return {};
   }
-  const bool update = body.purpose == sealing::Purpose::update;
-  const std::uint32_t clip = update ? book.policy().clip_micro : 0;
-  const std::uint64_t cap = update ? book.policy().weight_cap : 0;
+  const std::uint32_t clip = has_model ? book.policy().clip_micro : 0;
+  const std::uint64_t cap = has_model ? book.policy().weight_cap : 0;
   if (body.clip_micro != clip || body.weight_cap != cap)
     return fail("stale_context", "open_round",
                 "Clip and weight cap are the policy's for updates and 0 for everything else.");
@@ -115,9 +113,8 @@ void insert_sorted(std::vector<HospitalId>& sorted, HospitalId id) {
 }
 
 auto has_open_complaint(const RoundRecord& round, HospitalId hospital) -> bool {
-  return std::any_of(round.complaints.begin(), round.complaints.end(), [hospital](const auto& c) {
-    return c.first.first == hospital && !c.second;
-  });
+  return std::any_of(round.complaints.begin(), round.complaints.end(),
+                     [hospital](const auto& c) { return c.first.first == hospital && !c.second; });
 }
 
 auto is_verified(const RoundRecord& round, HospitalId hospital) -> bool {
@@ -126,7 +123,8 @@ auto is_verified(const RoundRecord& round, HospitalId hospital) -> bool {
   const auto attested =
       std::count_if(round.attests.begin(), round.attests.end(),
                     [hospital](const auto& attest) { return contains(attest.second, hospital); });
-  return attested >= sealing::committee_of(static_cast<std::uint16_t>(round.miners.size())).threshold;
+  return attested >=
+         sealing::committee_of(static_cast<std::uint16_t>(round.miners.size())).threshold;
 }
 
 auto round_named(const Book& book, RoundId id) -> Result<const RoundRecord*> {
@@ -138,7 +136,8 @@ auto round_named(const Book& book, RoundId id) -> Result<const RoundRecord*> {
 
 auto need_hospital(const Context& context) -> Result<void> {
   if (context.sender.info.role != MemberRole::hospital)
-    return fail("not_permitted", "member " + context.sender.info.name, "Only hospitals may do this.");
+    return fail("not_permitted", "member " + context.sender.info.name,
+                "Only hospitals may do this.");
   return {};
 }
 
@@ -160,7 +159,7 @@ auto judge(const Context& context, const OpenRound& body) -> Judged {
   const Digest stream = sealing::stream_id(book.consortium(), body.purpose, body.data_epoch);
   CONSILIUM_CHECK(judge_running(book, body, stream));
   CONSILIUM_CHECK(judge_base(book, body, stream));
-  CONSILIUM_CHECK(judge_shape(book, body));
+  CONSILIUM_CHECK(judge_shape(book, body, stream));
   const std::size_t hospitals = book.hospitals().size();
   const std::uint32_t room = suite == sealing::Suite::s30 ? hospitals_max_s30 : hospitals_max_l48;
   if (body.hospitals_max < hospitals || body.hospitals_max > room)
@@ -217,8 +216,7 @@ auto judge(const Context& context, const SubmitManifest& body) -> Judged {
     if (same) return fail("duplicate", place, "This manifest stands on the ledger already.");
     if (round->equivocations.contains(sender))
       return fail("equivocation", place, "The first manifest counts; a second one is on record.");
-    if (is_closed(round->state))
-      return fail("wrong_state", place, "The round is closed.");
+    if (is_closed(round->state)) return fail("wrong_state", place, "The round is closed.");
     // §13: the first counts, both are kept. Signed by the hospital itself, so taken as evidence.
     return [id = round->id, sender, second = manifest.digest()](Book& changed) {
       changed.round(id).equivocations[sender] = second;
@@ -310,25 +308,25 @@ auto judge(const Context& context, const Complaint& body) -> Judged {
   const sealing::RoundParameters parameters = book.parameters_of(*round);
   CONSILIUM_CHECK(sealing::ManifestLists::decode(body.lists, parameters));
 
-  return [id = round->id, body, sender = context.sender.id, height = context.height](
-             Book& changed) {
+  return [id = round->id, body, sender = context.sender.id,
+          height = context.height](Book& changed) {
     RoundRecord& open = changed.round(id);
     open.complaints[{body.hospital, sender}] = false;
     open.complaint_lists[body.hospital] = body.lists;
-    const auto against =
-        std::count_if(open.complaints.begin(), open.complaints.end(),
-                      [&](const auto& complaint) { return complaint.first.first == body.hospital; });
-    const auto committee =
-        sealing::committee_of(static_cast<std::uint16_t>(open.miners.size()));
-    // More than f complaints, each from another miner: one of them is honest. With f = 0 (a committee of one
-    // among them) nothing is ever answered, since an answer would show a share; the hospital is left out.
+    const auto against = std::count_if(
+        open.complaints.begin(), open.complaints.end(),
+        [&](const auto& complaint) { return complaint.first.first == body.hospital; });
+    const auto committee = sealing::committee_of(static_cast<std::uint16_t>(open.miners.size()));
+    // More than f complaints, each from another miner: one of them is honest. With f = 0 (a
+    // committee of one among them) nothing is ever answered, since an answer would show a share;
+    // the hospital is left out.
     if (against > committee.faulty_max) {
       insert_sorted(open.excluded, body.hospital);
       return;
     }
     if (open.state == RoundState::sealing) return;
-    // Time to answer is left even when the complaint comes at the last height, or one lying miner could leave
-    // anybody out. Bounded: a miner complains about a hospital once.
+    // Time to answer is left even when the complaint comes at the last height, or one lying miner
+    // could leave anybody out. Bounded: a miner complains about a hospital once.
     const std::uint64_t answer_by = height.value + (open.policy.attest_heights + 1) / 2;
     open.deadline = Height{std::max(open.deadline.value, answer_by)};
   };
@@ -353,7 +351,8 @@ auto judge(const Context& context, const Answer& body) -> Judged {
                 "This miner has not complained: never publish a share that nobody asked for.");
   if (complaint->second) return fail("duplicate", place, "This complaint is answered.");
   if (contains(round->excluded, sender))
-    return fail("wrong_state", place, "This hospital is left out: an answer would only show a share.");
+    return fail("wrong_state", place,
+                "This hospital is left out: an answer would only show a share.");
   const auto lists =
       sealing::ManifestLists::decode(round->complaint_lists.at(sender), book.parameters_of(*round));
   CONSILIUM_ENSURE(lists.has_value());
@@ -365,11 +364,10 @@ auto judge(const Context& context, const Answer& body) -> Judged {
   fill(opening.share, body.share);
   fill(opening.masks, body.masks);
   fill(opening.salt, body.salt);
-  const bool good =
-      sealing::check_published_share(book.parameters_of(*round),
-                                     round->manifests.at(sender).manifest, *lists, body.miner,
-                                     opening)
-          .has_value();
+  const bool good = sealing::check_published_share(book.parameters_of(*round),
+                                                   round->manifests.at(sender).manifest, *lists,
+                                                   body.miner, opening)
+                        .has_value();
   return [id = round->id, sender, miner, good, body, height = context.height](Book& changed) {
     RoundRecord& open = changed.round(id);
     if (!good) {
@@ -394,26 +392,26 @@ auto judge(const Context& context, const Freeze& body) -> Judged {
   if (body.set != rule.set || body.set_digest != rule.set_digest ||
       body.partition_digest != rule.partition_digest)
     return fail("not_the_rule", place, "The block is not exactly the list that the rule gives.");
-  return [id = round->id, rule, sender = context.sender.id, height = context.height](
-             Book& changed) {
-    RoundRecord& open = changed.round(id);
-    open.state = RoundState::frozen;
-    open.deadline = Height{height.value + open.policy.ready_heights};
-    open.set = rule.set;
-    open.set_digest = rule.set_digest;
-    open.partition_digest = rule.partition_digest;
-    open.packer = sender;
-    if (changed.families().contains(family_of(open))) return;
-    std::vector<HospitalId> members;
-    for (const auto& member : rule.set) members.push_back(member.hospital);
-    Family family;
-    family.partition = sealing::make_partition(open.seed, members, cell_minimum(open.policy));
-    family.partition_digest = sealing::partition_digest(family.partition);
-    family.first = id;
-    family.committee_epoch = open.committee_epoch;
-    CONSILIUM_ENSURE(family.partition_digest == rule.partition_digest);
-    changed.add_family(family_of(open), std::move(family));
-  };
+  return
+      [id = round->id, rule, sender = context.sender.id, height = context.height](Book& changed) {
+        RoundRecord& open = changed.round(id);
+        open.state = RoundState::frozen;
+        open.deadline = Height{height.value + open.policy.ready_heights};
+        open.set = rule.set;
+        open.set_digest = rule.set_digest;
+        open.partition_digest = rule.partition_digest;
+        open.packer = sender;
+        if (changed.families().contains(family_of(open))) return;
+        std::vector<HospitalId> members;
+        for (const auto& member : rule.set) members.push_back(member.hospital);
+        Family family;
+        family.partition = sealing::make_partition(open.seed, members, cell_minimum(open.policy));
+        family.partition_digest = sealing::partition_digest(family.partition);
+        family.first = id;
+        family.committee_epoch = open.committee_epoch;
+        CONSILIUM_ENSURE(family.partition_digest == rule.partition_digest);
+        changed.add_family(family_of(open), std::move(family));
+      };
 }
 
 void start_opening_if_ready(Book& book, RoundId id, Height height) {
@@ -451,9 +449,7 @@ auto judge(const Context& context, const Ready& body) -> Judged {
       return fail("conflicting_message", place, "This miner's own complaint is not answered.");
   }
   return [id = round->id, sender = context.sender.id, height = context.height](Book& changed) {
-    RoundRecord& now = changed.round(id);
-    insert_sorted(now.ready, sender);
-    changed.family(family_of(now)).served = true;
+    insert_sorted(changed.round(id).ready, sender);
     start_opening_if_ready(changed, id, height);
   };
 }

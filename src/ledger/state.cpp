@@ -5,6 +5,7 @@
 
 #include "consilium/foundation/hash.hpp"
 #include "consilium/ledger/ledger.hpp"
+
 #include "rules.hpp"
 
 namespace consilium::ledger {
@@ -13,13 +14,14 @@ namespace {
 constexpr std::size_t score_rounds = 8;
 constexpr std::uint64_t score_max = 1000;
 
-/// Joiners and leavers against every set this purpose has opened: each 0 or ≥ cell_min (sealing-spec §11), or
-/// the difference of two exact sums would be the statistic of one hospital.
+/// Joiners and leavers against every set this purpose has opened: each 0 or ≥ cell_min
+/// (sealing-spec §11), or the difference of two exact sums would be the statistic of one hospital.
 auto differs_safely(const State& state, const RoundRecord& round,
                     const std::vector<HospitalId>& set, std::size_t cell_min) -> bool {
   for (const auto& [id, earlier] : state.rounds()) {
     const bool counts = earlier.open.purpose == round.open.purpose && id != round.id &&
-                        earlier.state >= RoundState::opening && earlier.state != RoundState::aborted;
+                        earlier.state >= RoundState::opening &&
+                        earlier.state != RoundState::aborted;
     if (!counts) continue;
     std::size_t stayed = 0;
     for (const auto& member : earlier.set)
@@ -52,14 +54,14 @@ auto draw(const Digest& opening_block, RoundId round, std::uint32_t counter) -> 
   std::array<std::uint8_t, 4> count{};
   for (std::size_t i = 0; i < count.size(); ++i)
     count[i] = static_cast<std::uint8_t>((counter >> (8 * i)) & 0xffU);
-  const Digest digest =
-      tagged_hash("consilium/ledger/1/packer", {opening_block.view(), id, count});
+  const Digest digest = tagged_hash("consilium/ledger/1/packer", {opening_block.view(), id, count});
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < 8; ++i) value |= std::uint64_t{digest.bytes[i]} << (8 * i);
   return value;
 }
 
-/// Σ of the data rewards of the last eight paid rounds before this one opened, halved with every round of age.
+/// Σ of the data rewards of the last eight paid rounds before this one opened, halved with every
+/// round of age.
 auto score_of(const State& state, const RoundRecord& round, HospitalId miner) -> std::uint64_t {
   std::uint64_t sum = 0;
   std::size_t age = 0;
@@ -81,28 +83,44 @@ auto score_of(const State& state, const RoundRecord& round, HospitalId miner) ->
 
 auto state_name(RoundState state) -> std::string_view {
   switch (state) {
-    case RoundState::sealing: return "sealing";
-    case RoundState::attesting: return "attesting";
-    case RoundState::frozen: return "frozen";
-    case RoundState::opening: return "opening";
-    case RoundState::opened: return "opened";
-    case RoundState::judging: return "judging";
-    case RoundState::accepted: return "accepted";
-    case RoundState::rolled_back: return "rolled_back";
-    case RoundState::aborted: return "aborted";
+    case RoundState::sealing:
+      return "sealing";
+    case RoundState::attesting:
+      return "attesting";
+    case RoundState::frozen:
+      return "frozen";
+    case RoundState::opening:
+      return "opening";
+    case RoundState::opened:
+      return "opened";
+    case RoundState::judging:
+      return "judging";
+    case RoundState::accepted:
+      return "accepted";
+    case RoundState::rolled_back:
+      return "rolled_back";
+    case RoundState::aborted:
+      return "aborted";
   }
   return "unknown";
 }
 
 auto state_name(AlignmentState state) -> std::string_view {
   switch (state) {
-    case AlignmentState::opened: return "opened";
-    case AlignmentState::keyed: return "keyed";
-    case AlignmentState::committed: return "committed";
-    case AlignmentState::fixed: return "fixed";
-    case AlignmentState::released: return "released";
-    case AlignmentState::closed: return "closed";
-    case AlignmentState::failed: return "failed";
+    case AlignmentState::opened:
+      return "opened";
+    case AlignmentState::keyed:
+      return "keyed";
+    case AlignmentState::committed:
+      return "committed";
+    case AlignmentState::fixed:
+      return "fixed";
+    case AlignmentState::released:
+      return "released";
+    case AlignmentState::closed:
+      return "closed";
+    case AlignmentState::failed:
+      return "failed";
   }
   return "unknown";
 }
@@ -246,7 +264,8 @@ auto State::packer_ranks(const RoundRecord& round) const -> std::vector<Hospital
 auto State::packers_now(const RoundRecord& round) const -> std::vector<HospitalId> {
   if (!freeze_rule(round)) return {};
   std::vector<HospitalId> ranks = packer_ranks(round);
-  // The block being built is one above the present height; unknown means that it became freezable just now.
+  // The block being built is one above the present height; unknown means that it became freezable
+  // just now.
   const std::uint64_t next = height().value + 1;
   const std::uint64_t waited =
       round.freezable_at.value == 0 ? 0 : next - std::min(next, round.freezable_at.value);

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
-#include "codec.hpp"
 #include "consilium/foundation/database.hpp"
 #include "consilium/foundation/hash.hpp"
+
+#include "codec.hpp"
 
 namespace consilium::ledger {
 namespace {
@@ -19,9 +20,13 @@ auto damaged(const std::filesystem::path& file, std::string_view where, std::str
   return fail("database_damaged", file.string() + ", " + std::string(where), sentence);
 }
 
-auto height_text(std::uint64_t height) -> std::string { return "height " + std::to_string(height); }
+auto height_text(std::uint64_t height) -> std::string {
+  return "height " + std::to_string(height);
+}
 
-auto to_column(std::uint64_t value) -> std::int64_t { return static_cast<std::int64_t>(value); }
+auto to_column(std::uint64_t value) -> std::int64_t {
+  return static_cast<std::int64_t>(value);
+}
 
 /// A digest column; anything but 32 bytes is damage.
 auto read_digest(const Statement& row, int column) -> std::optional<Digest> {
@@ -76,8 +81,9 @@ auto replay(const std::filesystem::path& file, Database& database) -> Result<Led
     CONSILIUM_TRY(const Row row, read_row(file, query));
     const std::string where = height_text(row.block.height.value);
     if (const auto applied = ledger.apply_block(row.block); !applied)
-      return damaged(file, where, "A block does not hold (" + applied.error().code +
-                                      "): restore the file or fetch the blocks again.");
+      return damaged(file, where,
+                     "A block does not hold (" + applied.error().code +
+                         "): restore the file or fetch the blocks again.");
     if (ledger.digest() != row.state)
       return damaged(file, where, "The re-played state digest differs: restore the file.");
   }
@@ -130,15 +136,18 @@ auto LedgerStore::create(const std::filesystem::path& file, const Genesis& genes
   CONSILIUM_CHECK(check_genesis(genesis));
   std::error_code ignored;
   if (std::filesystem::exists(file, ignored))
-    return fail("file_exists", file.string(), "A ledger stands here: open it, or choose a new folder.");
+    return fail("file_exists", file.string(),
+                "A ledger stands here: open it, or choose a new folder.");
   CONSILIUM_TRY(Database database, Database::open(file, file_kind, file_version));
   const Bytes bytes = genesis.encode();
   const auto made = database.in_transaction([&]() -> Result<void> {
-    CONSILIUM_CHECK(database.execute("CREATE TABLE genesis (genesis BLOB NOT NULL, "
-                                     "digest BLOB NOT NULL)"));
-    CONSILIUM_CHECK(database.execute("CREATE TABLE blocks (height INTEGER PRIMARY KEY, "
-                                     "block BLOB NOT NULL, block_digest BLOB NOT NULL, "
-                                     "state_digest BLOB NOT NULL)"));
+    CONSILIUM_CHECK(
+        database.execute("CREATE TABLE genesis (genesis BLOB NOT NULL, "
+                         "digest BLOB NOT NULL)"));
+    CONSILIUM_CHECK(
+        database.execute("CREATE TABLE blocks (height INTEGER PRIMARY KEY, "
+                         "block BLOB NOT NULL, block_digest BLOB NOT NULL, "
+                         "state_digest BLOB NOT NULL)"));
     CONSILIUM_TRY(Statement insert,
                   database.prepare("INSERT INTO genesis (genesis, digest) VALUES (?, ?)"));
     const Digest digest = sha256(bytes);
@@ -147,8 +156,7 @@ auto LedgerStore::create(const std::filesystem::path& file, const Genesis& genes
     return insert.run();
   });
   CONSILIUM_CHECK(made);
-  return LedgerStore(
-      std::make_unique<Parts>(Parts{file, std::move(database), Ledger(genesis)}));
+  return LedgerStore(std::make_unique<Parts>(Parts{file, std::move(database), Ledger(genesis)}));
 }
 
 auto LedgerStore::open(const std::filesystem::path& file) -> Result<LedgerStore> {
@@ -161,9 +169,13 @@ auto LedgerStore::open_read_only(const std::filesystem::path& file) -> Result<Le
   return LedgerStore(std::move(parts));
 }
 
-auto LedgerStore::close() -> Result<void> { return parts_->database.close(); }
+auto LedgerStore::close() -> Result<void> {
+  return parts_->database.close();
+}
 
-auto LedgerStore::ledger() const -> const Ledger& { return parts_->ledger; }
+auto LedgerStore::ledger() const -> const Ledger& {
+  return parts_->ledger;
+}
 
 auto LedgerStore::append(const Block& block) -> Result<void> {
   CONSILIUM_CHECK(parts_->ledger.apply_block(block));
@@ -224,7 +236,9 @@ auto SoloSequencer::make_block(bool even_empty) -> Result<bool> {
   return true;
 }
 
-auto SoloSequencer::store() const -> const LedgerStore& { return store_; }
+auto SoloSequencer::store() const -> const LedgerStore& {
+  return store_;
+}
 
 auto SoloSequencer::close() -> Result<void> {
   if (store_.parts_->ledger.pending_count() > 0) store_.parts_->ledger.revert_block();

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "codec.hpp"
 #include "consilium/foundation/hash.hpp"
+
+#include "codec.hpp"
 
 namespace consilium::ledger {
 
-// Static rather than in an unnamed namespace: the variants find put and get by their arguments' namespace.
+// Static rather than in an unnamed namespace: the variants find put and get by their arguments'
+// namespace.
 
 constexpr std::uint8_t transaction_version = 1;
 constexpr std::size_t name_bytes_max = 32;
@@ -40,9 +42,15 @@ static auto get_enumeration(Reader& in, std::uint8_t last) -> Enumeration {
   return static_cast<Enumeration>(value);
 }
 
-static void get(Reader& in, HospitalId& id) { id.value = in.u16(); }
-static void get(Reader& in, RoundId& id) { id.value = in.u64(); }
-static void get(Reader& in, Height& height) { height.value = in.u64(); }
+static void get(Reader& in, HospitalId& id) {
+  id.value = in.u16();
+}
+static void get(Reader& in, RoundId& id) {
+  id.value = in.u64();
+}
+static void get(Reader& in, Height& height) {
+  height.value = in.u64();
+}
 
 static auto get_hospitals(Reader& in) -> std::vector<HospitalId> {
   return in.list(hospitals_max, [](Reader& r) { return HospitalId{r.u16()}; });
@@ -85,7 +93,8 @@ static void get(Reader& in, Policy& policy) {
   policy.pack_percent = in.u16();
 }
 
-// --- one variant, one number: its place in the list, from 1 -------------------------------------------------
+// --- one variant, one number: its place in the list, from 1
+// -------------------------------------------------
 
 template <typename... Kinds>
 static void put_variant(Writer& out, const std::variant<Kinds...>& value) {
@@ -108,27 +117,50 @@ static void get_variant(Reader& in, std::variant<Kinds...>& value) {
   get_variant_kind(in, in.u8(), value);
 }
 
-// --- consortium -------------------------------------------------------------------------------------------
+// --- consortium
+// -------------------------------------------------------------------------------------------
 
-static void put(Writer& out, const ProposeAdmit& body) { put(out, body.member); }
-static void get(Reader& in, ProposeAdmit& body) { get(in, body.member); }
-static void put(Writer& out, const ProposeRemove& body) { put(out, body.member); }
-static void get(Reader& in, ProposeRemove& body) { get(in, body.member); }
-static void put(Writer& out, const ProposePolicy& body) { put(out, body.policy); }
-static void get(Reader& in, ProposePolicy& body) { get(in, body.policy); }
-static void put(Writer& out, const ProposeSchema& body) { out.digest(body.schema); }
-static void get(Reader& in, ProposeSchema& body) { body.schema = in.digest(); }
-static void get(Reader& in, Propose& body) { get_variant(in, body.what); }
-static void put(Writer& out, const Vote& body) { out.u64(body.proposal).boolean(body.yes); }
+static void put(Writer& out, const ProposeAdmit& body) {
+  put(out, body.member);
+}
+static void get(Reader& in, ProposeAdmit& body) {
+  get(in, body.member);
+}
+static void put(Writer& out, const ProposeRemove& body) {
+  put(out, body.member);
+}
+static void get(Reader& in, ProposeRemove& body) {
+  get(in, body.member);
+}
+static void put(Writer& out, const ProposePolicy& body) {
+  put(out, body.policy);
+}
+static void get(Reader& in, ProposePolicy& body) {
+  get(in, body.policy);
+}
+static void put(Writer& out, const ProposeSchema& body) {
+  out.digest(body.schema);
+}
+static void get(Reader& in, ProposeSchema& body) {
+  body.schema = in.digest();
+}
+static void get(Reader& in, Propose& body) {
+  get_variant(in, body.what);
+}
+static void put(Writer& out, const Vote& body) {
+  out.u64(body.proposal).boolean(body.yes);
+}
 static void get(Reader& in, Vote& body) {
   body.proposal = in.u64();
   body.yes = in.boolean();
 }
 
-// --- round ------------------------------------------------------------------------------------------------
+// --- round
+// ------------------------------------------------------------------------------------------------
 
 static void get(Reader& in, OpenRound& body) {
-  // A purpose outside the closed list is read as it stands: the rule refuses it by its own name, `bad_purpose`.
+  // A purpose outside the closed list is read as it stands: the rule refuses it by its own name,
+  // `bad_purpose`.
   body.purpose = static_cast<sealing::Purpose>(in.u8());
   body.data_epoch = in.u64();
   body.base = in.digest();
@@ -242,8 +274,12 @@ static void get(Reader& in, VoteReveal& body) {
   body.accept = in.boolean();
   body.salt = in.digest();
 }
-static void put(Writer& out, const Decide& body) { put(out, body.round); }
-static void get(Reader& in, Decide& body) { get(in, body.round); }
+static void put(Writer& out, const Decide& body) {
+  put(out, body.round);
+}
+static void get(Reader& in, Decide& body) {
+  get(in, body.round);
+}
 static void put(Writer& out, const ModelDigest& body) {
   put(out, body.round);
   out.digest(body.model);
@@ -252,10 +288,15 @@ static void get(Reader& in, ModelDigest& body) {
   get(in, body.round);
   body.model = in.digest();
 }
-static void put(Writer& out, const Abort& body) { put(out, body.round); }
-static void get(Reader& in, Abort& body) { get(in, body.round); }
+static void put(Writer& out, const Abort& body) {
+  put(out, body.round);
+}
+static void get(Reader& in, Abort& body) {
+  get(in, body.round);
+}
 
-// --- alignment --------------------------------------------------------------------------------------------
+// --- alignment
+// --------------------------------------------------------------------------------------------
 
 static void get(Reader& in, AlignmentRecord& record) {
   record.epoch = in.u64();
@@ -277,16 +318,28 @@ static void get(Reader& in, AlignmentRecord& record) {
   record.attempts_max = in.u8();
   record.previous = in.digest();
 }
-static void put(Writer& out, const OpenAlignment& body) { put(out, body.record); }
-static void get(Reader& in, OpenAlignment& body) { get(in, body.record); }
-static void put(Writer& out, const AlignKeys& body) { put_array(out, body.key); }
-static void get(Reader& in, AlignKeys& body) { get_array(in, body.key); }
+static void put(Writer& out, const OpenAlignment& body) {
+  put(out, body.record);
+}
+static void get(Reader& in, OpenAlignment& body) {
+  get(in, body.record);
+}
+static void put(Writer& out, const AlignKeys& body) {
+  put_array(out, body.key);
+}
+static void get(Reader& in, AlignKeys& body) {
+  get_array(in, body.key);
+}
 static void get(Reader& in, AlignCommit& body) {
   for (auto& share : body.shares) share = in.digest();
   body.input = in.digest();
 }
-static void put(Writer& out, const AlignAck& body) { put(out, body.matched); }
-static void get(Reader& in, AlignAck& body) { get_ascending(in, body.matched); }
+static void put(Writer& out, const AlignAck& body) {
+  put(out, body.matched);
+}
+static void get(Reader& in, AlignAck& body) {
+  get_ascending(in, body.matched);
+}
 static void put(Writer&, const AlignFix&) {}
 static void get(Reader&, AlignFix&) {}
 static void put(Writer& out, const AlignAborted& body) {
@@ -316,8 +369,12 @@ static void get(Reader& in, PublishAlignment& body) {
   body.attempt = in.u32();
   get_variant(in, body.kind);
 }
-static void put(Writer& out, const CloseAlignment& body) { put_array(out, body.session); }
-static void get(Reader& in, CloseAlignment& body) { get_array(in, body.session); }
+static void put(Writer& out, const CloseAlignment& body) {
+  put_array(out, body.session);
+}
+static void get(Reader& in, CloseAlignment& body) {
+  get_array(in, body.session);
+}
 
 /// All but the signature.
 static void put_signed_part(Writer& out, const Transaction& transaction) {
@@ -364,10 +421,15 @@ static auto is_member_name(std::string_view name) -> bool {
          });
 }
 
-
-void put(Writer& out, HospitalId id) { out.u16(id.value); }
-void put(Writer& out, RoundId id) { out.u64(id.value); }
-void put(Writer& out, Height height) { out.u64(height.value); }
+void put(Writer& out, HospitalId id) {
+  out.u16(id.value);
+}
+void put(Writer& out, RoundId id) {
+  out.u64(id.value);
+}
+void put(Writer& out, Height height) {
+  out.u64(height.value);
+}
 
 void put(Writer& out, const std::vector<HospitalId>& ids) {
   out.list(ids, [](Writer& w, HospitalId id) { put(w, id); });
@@ -396,7 +458,9 @@ void put(Writer& out, const Policy& policy) {
   out.u16(policy.data_percent).u16(policy.verify_percent).u16(policy.pack_percent);
 }
 
-void put(Writer& out, const Propose& body) { put_variant(out, body.what); }
+void put(Writer& out, const Propose& body) {
+  put_variant(out, body.what);
+}
 
 void put(Writer& out, const OpenRound& body) {
   out.u8(static_cast<std::uint8_t>(body.purpose)).u64(body.data_epoch).digest(body.base);
@@ -461,8 +525,9 @@ auto check_policy(const Policy& policy) -> Result<void> {
   if (policy.honest_min < 3 || policy.honest_min > hospitals_max)
     return bad("honest_min is at least 3: nothing smaller is ever opened.");
   if (policy.colluders > hospitals_max) return bad("colluders is at most 64.");
-  for (const std::uint32_t heights : {policy.seal_heights, policy.attest_heights, policy.ready_heights,
-                                      policy.publish_heights, policy.judge_heights}) {
+  for (const std::uint32_t heights :
+       {policy.seal_heights, policy.attest_heights, policy.ready_heights, policy.publish_heights,
+        policy.judge_heights}) {
     if (heights < 1 || heights > heights_max)
       return bad("Every deadline is 1 to 1 000 000 heights.");
   }
@@ -557,10 +622,13 @@ auto AlignmentRecord::digest() const -> Digest {
 
 auto name_of(const Body& body) -> std::string_view {
   static constexpr std::array<std::string_view, std::variant_size_v<Body>> names{
-      "propose",     "vote",          "open_round",     "submit_manifest",   "attest",
-      "complaint",   "answer",        "freeze",         "ready",             "publish_share",
-      "result_attest", "vote_commit", "vote_reveal",    "decide",            "model_digest",
-      "abort",       "open_alignment", "publish_alignment", "close_alignment"};
+      "propose",         "vote",           "open_round",
+      "submit_manifest", "attest",         "complaint",
+      "answer",          "freeze",         "ready",
+      "publish_share",   "result_attest",  "vote_commit",
+      "vote_reveal",     "decide",         "model_digest",
+      "abort",           "open_alignment", "publish_alignment",
+      "close_alignment"};
   return names.at(body.index());
 }
 

@@ -1,5 +1,5 @@
-// The auditor's way: everything again from the blocks, and every credit by a computation that shares no line with
-// the one that paid.
+// The auditor's way: everything again from the blocks, and every credit by a computation that
+// shares no line with the one that paid.
 
 #include <algorithm>
 #include <vector>
@@ -15,8 +15,9 @@ struct Claim {
   std::uint64_t paid = 0;
 };
 
-/// One credit after another to whoever is furthest below its due, d·total(w) − paid·total: with whole parts given
-/// first this is the method of largest remainders, worked out by comparing fractions instead of sorting remainders.
+/// One credit after another to whoever is furthest below its due, d·total(w) − paid·total: with
+/// whole parts given first this is the method of largest remainders, worked out by comparing
+/// fractions instead of sorting remainders.
 void divide(std::uint64_t pool, std::vector<Claim>& claims) {
   std::uint64_t total = 0;
   for (const Claim& claim : claims) total += claim.weight;

@@ -121,7 +121,8 @@ auto unpack(const PrimeField& field, BytesView packed, std::span<std::uint32_t> 
     residue = static_cast<std::uint32_t>(held) & field.word_mask;
     held >>= field.bits;
     held_bits -= field.bits;
-    // The sign bit of q − 1 − residue: one for residue ≥ q. One decision for the whole, made at the end.
+    // The sign bit of q − 1 − residue: one for residue ≥ q. One decision for the whole, made at the
+    // end.
     too_large |= (field.q - 1U - residue) >> 31U;
   }
   if (too_large != 0) {
@@ -135,7 +136,8 @@ void errors_from_bytes(int eta, BytesView stream, std::span<std::int64_t> errors
   CONSILIUM_ENSURE(eta == 8 || eta == 16);
   const auto half = static_cast<std::size_t>(eta) / 8;
   CONSILIUM_ENSURE(stream.size() == errors.size() * half * 2);
-  // Bit sums by arithmetic: std::popcount may become a table look-up, whose index would be the secret.
+  // Bit sums by arithmetic: std::popcount may become a table look-up, whose index would be the
+  // secret.
   const auto ones = [](std::uint32_t bits) {
     bits = bits - ((bits >> 1U) & 0x5555U);
     bits = (bits & 0x3333U) + ((bits >> 2U) & 0x3333U);

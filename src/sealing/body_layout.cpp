@@ -25,8 +25,7 @@ auto BodyLayout::of(const RoundParameters& round) -> Result<BodyLayout> {
   layout.degree_ = parameters.ring_degree;
   layout.length_ = round.length;
   layout.polynomials_ = (round.length + layout.degree_ - 1) / layout.degree_;
-  layout.blocks_ =
-      static_cast<std::uint32_t>((layout.polynomials_ + lanes_max - 1) / lanes_max);
+  layout.blocks_ = static_cast<std::uint32_t>((layout.polynomials_ + lanes_max - 1) / lanes_max);
   for (const PrimeField& field : layout.fields_) {
     layout.polynomial_size_ += packed_size(field, layout.degree_);
   }
@@ -61,8 +60,8 @@ auto check_round(const RoundParameters& round, bool needs_box_keys) -> Result<Bo
   CONSILIUM_TRY(BodyLayout layout, BodyLayout::of(round));
   const Committee& committee = round.committee;
   const bool keys_fit = !needs_box_keys || round.box_keys.size() == committee.miners;
-  if (committee.miners == 0 || committee.threshold == 0 ||
-      committee.threshold > committee.miners || !keys_fit) {
+  if (committee.miners == 0 || committee.threshold == 0 || committee.threshold > committee.miners ||
+      !keys_fit) {
     return fail("length_mismatch", "round " + std::to_string(round.round.value),
                 "The committee's size, threshold and box keys do not fit together.");
   }

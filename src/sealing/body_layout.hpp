@@ -1,10 +1,12 @@
 #pragma once
-// Where every byte of a sealed body is (sealing-spec §4, §6.1): blocks, chunks, leaves and the root.
+// Where every byte of a sealed body is (sealing-spec §4, §6.1): blocks, chunks, leaves and the
+// root.
 
 #include <array>
 
-#include "block_kernels.hpp"
 #include "consilium/sealing/sealed_sum.hpp"
+
+#include "block_kernels.hpp"
 
 namespace consilium::sealing {
 
@@ -57,8 +59,8 @@ class BodyLayout {
   std::size_t rows_ = 0;
 };
 
-/// A round as handed in is complete: suite, length, committee, and (where asked) a box key for every miner.
-/// Errors: those of BodyLayout::of, `length_mismatch`.
+/// A round as handed in is complete: suite, length, committee, and (where asked) a box key for
+/// every miner. Errors: those of BodyLayout::of, `length_mismatch`.
 [[nodiscard]] auto check_round(const RoundParameters& round, bool needs_box_keys)
     -> Result<BodyLayout>;
 

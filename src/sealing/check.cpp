@@ -67,8 +67,8 @@ auto check_published_share(const RoundParameters& round, const Manifest& manifes
   if (!fits) return refuse();
   const auto context = box_context(round, manifest.hospital, miner);
   if (share_digest(context, opening) != lists.share_digests[miner.value - 1U]) return refuse();
-  const Digest key = degree_key(round.seed, manifest.hospital, manifest.body_root,
-                                manifest.witness, lists.share_digests);
+  const Digest key = degree_key(round.seed, manifest.hospital, manifest.body_root, manifest.witness,
+                                lists.share_digests);
   if (!degree_test(layout, round.committee.threshold, miner.value, key, opening, lists.response)) {
     return refuse();
   }
@@ -86,8 +86,9 @@ auto open_share(const RoundParameters& round, const Manifest& manifest, const Ma
                 "complain, and ask for a new committee.");
   }
   if (sha256(box) != lists.box_digests[miner.value - 1U]) {
-    return fail("unavailable", hospital_place(manifest),
-                "These bytes are not the box the manifest names; fetch them again, do not complain.");
+    return fail(
+        "unavailable", hospital_place(manifest),
+        "These bytes are not the box the manifest names; fetch them again, do not complain.");
   }
   CONSILIUM_TRY(const SecretBytes plaintext, key.open(box));
   const auto context = box_context(round, manifest.hospital, miner);

@@ -21,8 +21,7 @@ auto evaluate(const PrimeField& field, const std::uint32_t* coefficients, std::s
               std::size_t stride, Factor x) -> std::uint32_t {
   std::uint32_t value = 0;
   for (std::size_t degree = count; degree-- > 0;) {
-    value = field.add(field.canonical(field.times_factor(value, x)),
-                      coefficients[degree * stride]);
+    value = field.add(field.canonical(field.times_factor(value, x)), coefficients[degree * stride]);
   }
   return value;
 }
@@ -64,8 +63,7 @@ auto SharingPolynomials::share_at(std::uint16_t alpha) const -> ShareOpening {
   for (std::size_t prime = 0; prime < layout_.fields().size(); ++prime) {
     const PrimeField& field = layout_.fields()[prime];
     const Factor x = field.factor(alpha);
-    const std::uint32_t* const from =
-        coefficients_.expose().data() + prime * threshold_ * degree;
+    const std::uint32_t* const from = coefficients_.expose().data() + prime * threshold_ * degree;
     for (std::size_t k = 0; k < degree; ++k) {
       words.expose()[k] = evaluate(field, from + k, threshold_, degree, x);
     }
@@ -206,7 +204,8 @@ auto interpolate(const BodyLayout& layout, std::span<const PublishedPoint* const
 
 namespace {
 
-/// One solution of the linear system (rows of coefficients, the right-hand side last), free unknowns zero.
+/// One solution of the linear system (rows of coefficients, the right-hand side last), free
+/// unknowns zero.
 auto solve(const PrimeField& field, std::vector<std::vector<std::uint32_t>> rows)
     -> std::vector<std::uint32_t> {
   const std::size_t unknowns = rows.front().size() - 1;
@@ -243,7 +242,8 @@ auto solve(const PrimeField& field, std::vector<std::vector<std::uint32_t>> rows
 auto agreeing_points(const BodyLayout& layout, std::span<const PublishedPoint> points,
                      std::size_t threshold) -> std::vector<const PublishedPoint*> {
   if (points.size() < threshold) return {};
-  // The combination is fixed only once every point is: nobody can choose an error that vanishes in it.
+  // The combination is fixed only once every point is: nobody can choose an error that vanishes in
+  // it.
   Hasher all;
   for (const PublishedPoint& point : points) {
     all.add_u16(point.alpha);
@@ -257,11 +257,12 @@ auto agreeing_points(const BodyLayout& layout, std::span<const PublishedPoint> p
   for (std::size_t prime = 0; prime < layout.fields().size(); ++prime) {
     const PrimeField& field = layout.fields()[prime];
     stream.residues(field, row);
-    // Q(α) − y·(e_0 + … + e_{E−1} α^{E−1}) = y·α^E, with E the number of errors that can be corrected.
+    // Q(α) − y·(e_0 + … + e_{E−1} α^{E−1}) = y·α^E, with E the number of errors that can be
+    // corrected.
     std::vector<std::vector<std::uint32_t>> system;
     for (const PublishedPoint& point : points) {
-      const std::uint32_t y = inner_product(
-          field, row, std::span(point.words).subspan(prime * degree, degree));
+      const std::uint32_t y =
+          inner_product(field, row, std::span(point.words).subspan(prime * degree, degree));
       std::vector<std::uint32_t> equation;
       std::uint32_t power = 1;
       for (std::size_t d = 0; d < threshold + errors; ++d) {
@@ -278,7 +279,8 @@ auto agreeing_points(const BodyLayout& layout, std::span<const PublishedPoint> p
     }
     std::vector<std::uint32_t> solution = solve(field, std::move(system));
     if (solution.empty()) return {};
-    // The locator is zero at every wrong point (and perhaps at some right ones, which we can spare).
+    // The locator is zero at every wrong point (and perhaps at some right ones, which we can
+    // spare).
     std::vector<std::uint32_t> locator(
         solution.begin() + static_cast<std::ptrdiff_t>(threshold + errors), solution.end());
     locator.push_back(1);

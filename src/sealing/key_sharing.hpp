@@ -12,8 +12,8 @@ using KeyWords = Secret<std::uint32_t>;
 /// One hospital's sharing polynomials: f_k with f_k(0) = ŝ[k], and the masks g_ρ.
 class SharingPolynomials {
  public:
-  /// Draws from `stream`, prime by prime: the coefficients of degree 1, 2, … t−1 of all f_k (N words each), then
-  /// those of degree 0 … t−1 of g_1, g_2, … g_R.
+  /// Draws from `stream`, prime by prime: the coefficients of degree 1, 2, … t−1 of all f_k (N
+  /// words each), then those of degree 0 … t−1 of g_1, g_2, … g_R.
   SharingPolynomials(const BodyLayout& layout, std::uint16_t threshold, const KeyWords& key,
                      WordStream& stream);
   /// What miner α gets: packed f_k(α), and g_ρ(α) as u32le.
@@ -37,18 +37,17 @@ class SharingPolynomials {
 /// ⟨r_ρ, share⟩ + g_ρ(α) = F_ρ(α) for every prime and row, and every residue is canonical.
 /// Error: `bad_sharing`.
 [[nodiscard]] auto degree_test(const BodyLayout& layout, std::uint16_t threshold,
-                               std::uint16_t alpha, const Digest& key,
-                               const ShareOpening& opening,
+                               std::uint16_t alpha, const Digest& key, const ShareOpening& opening,
                                std::span<const std::uint32_t> response) -> Result<void>;
 
 /// Σ row[k]·words[k] mod q, canonical. `words` may be secret, `row` is public.
 [[nodiscard]] auto inner_product(const PrimeField& field, std::span<const std::uint32_t> row,
                                  std::span<const std::uint32_t> words) -> std::uint32_t;
 
-/// Weights λ with Σ λ_i·f(points[i]) = f(at), for f of degree < points.size(). All public; points differ.
-[[nodiscard]] auto lagrange_weights(const PrimeField& field,
-                                    std::span<const std::uint16_t> points, std::uint16_t at)
-    -> std::vector<std::uint32_t>;
+/// Weights λ with Σ λ_i·f(points[i]) = f(at), for f of degree < points.size(). All public; points
+/// differ.
+[[nodiscard]] auto lagrange_weights(const PrimeField& field, std::span<const std::uint16_t> points,
+                                    std::uint16_t at) -> std::vector<std::uint32_t>;
 
 /// The share sums that were published, decoded: public words, so plain memory.
 struct PublishedPoint {
@@ -60,10 +59,10 @@ struct PublishedPoint {
                                std::span<const PublishedPoint* const> points, std::uint16_t at)
     -> std::vector<std::uint32_t>;
 
-/// t points that are right when at most ⌊(points − t)/2⌋ are wrong: Berlekamp–Welch on one combination of all words,
-/// whose coefficients come from a hash of all points. Empty when there is no such polynomial.
-[[nodiscard]] auto agreeing_points(const BodyLayout& layout,
-                                   std::span<const PublishedPoint> points, std::size_t threshold)
-    -> std::vector<const PublishedPoint*>;
+/// t points that are right when at most ⌊(points − t)/2⌋ are wrong: Berlekamp–Welch on one
+/// combination of all words, whose coefficients come from a hash of all points. Empty when there is
+/// no such polynomial.
+[[nodiscard]] auto agreeing_points(const BodyLayout& layout, std::span<const PublishedPoint> points,
+                                   std::size_t threshold) -> std::vector<const PublishedPoint*>;
 
 }  // namespace consilium::sealing

@@ -1,14 +1,16 @@
 #include "consilium/sealing/keys.hpp"
 
-#include <sodium.h>
-
 #include <algorithm>
+
+#include <sodium.h>
 
 namespace consilium::sealing {
 namespace {
 
 /// libsodium picks its code for this processor once; later calls cost nothing.
-void start_sodium() { CONSILIUM_ENSURE(sodium_init() >= 0); }
+void start_sodium() {
+  CONSILIUM_ENSURE(sodium_init() >= 0);
+}
 
 constexpr std::size_t seed_size = 32;
 static_assert(crypto_sign_SEEDBYTES == seed_size && crypto_box_SEEDBYTES == seed_size);
@@ -79,8 +81,8 @@ auto BoxKey::from_seed(BytesView seed) -> Result<BoxKey> {
   std::copy(seed.begin(), seed.end(), kept.expose().begin());
   SecretBytes secret(crypto_box_SECRETKEYBYTES);
   BoxPublicKey key;
-  CONSILIUM_ENSURE(
-      crypto_box_seed_keypair(key.bytes.data(), secret.expose().data(), seed.data()) == 0);
+  CONSILIUM_ENSURE(crypto_box_seed_keypair(key.bytes.data(), secret.expose().data(), seed.data()) ==
+                   0);
   return BoxKey(std::move(kept), std::move(secret), key);
 }
 
@@ -91,9 +93,7 @@ auto BoxKey::seed() const -> SecretBytes {
 }
 
 auto BoxKey::open(BytesView box) const -> Result<SecretBytes> {
-  const auto refuse = [] {
-    return fail("bad_box", "box", "The box does not open with this key.");
-  };
+  const auto refuse = [] { return fail("bad_box", "box", "The box does not open with this key."); };
   if (box.size() < crypto_box_SEALBYTES) return refuse();
   SecretBytes plaintext(box.size() - crypto_box_SEALBYTES);
   if (crypto_box_seal_open(plaintext.expose().data(), box.data(), box.size(), public_.bytes.data(),
@@ -105,7 +105,8 @@ auto BoxKey::open(BytesView box) const -> Result<SecretBytes> {
 
 auto check_box_key(const BoxPublicKey& key) -> Result<void> {
   start_sodium();
-  // Any scalar will do: it is clamped to a multiple of eight, which sends every point of small order to zero.
+  // Any scalar will do: it is clamped to a multiple of eight, which sends every point of small
+  // order to zero.
   constexpr std::array<std::uint8_t, crypto_scalarmult_SCALARBYTES> scalar{1};
   std::array<std::uint8_t, crypto_scalarmult_BYTES> point{};
   if (crypto_scalarmult(point.data(), scalar.data(), key.bytes.data()) == 0) return {};

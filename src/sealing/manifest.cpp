@@ -1,7 +1,8 @@
 // What a hospital says about its sealed vector, as bytes, and whether it fits a round.
 
-#include "body_layout.hpp"
 #include "consilium/foundation/codec.hpp"
+
+#include "body_layout.hpp"
 
 namespace consilium::sealing {
 
@@ -56,8 +57,7 @@ auto ManifestLists::encode() const -> Bytes {
   return writer.take();
 }
 
-auto ManifestLists::decode(BytesView bytes, const RoundParameters& round)
-    -> Result<ManifestLists> {
+auto ManifestLists::decode(BytesView bytes, const RoundParameters& round) -> Result<ManifestLists> {
   CONSILIUM_TRY(const BodyLayout layout, check_round(round, false));
   const std::size_t miners = round.committee.miners;
   const std::size_t per_prime = layout.rows() * round.committee.threshold;
@@ -88,8 +88,7 @@ auto check_manifest(const RoundParameters& round, const Manifest& manifest, Byte
     -> Result<ManifestLists> {
   const std::string place = "manifest of hospital " + std::to_string(manifest.hospital.value);
   if (manifest.consortium != round.consortium || manifest.stream != round.stream ||
-      manifest.seed != round.seed || manifest.base != round.base ||
-      manifest.round != round.round ||
+      manifest.seed != round.seed || manifest.base != round.base || manifest.round != round.round ||
       manifest.suite != static_cast<std::uint8_t>(round.suite) ||
       manifest.committee_epoch != round.committee_epoch) {
     return fail("stale_context", place,

@@ -1,25 +1,28 @@
-// Anyone's side: add the bodies, put the sum of the keys together, open, and trust nothing until it is tested.
+// Anyone's side: add the bodies, put the sum of the keys together, open, and trust nothing until it
+// is tested.
 
 #include <algorithm>
 #include <cmath>
 #include <set>
 
-#include "body_layout.hpp"
 #include "consilium/foundation/codec.hpp"
+
+#include "body_layout.hpp"
 #include "key_sharing.hpp"
 
 namespace consilium::sealing {
 namespace {
 
-/// Up to this committee size a mismatch is resolved by trying every t of the share sums (§7.2), which
-/// always finds the right one; the largest case is 11 of 16, 4 368 trials.
+/// Up to this committee size a mismatch is resolved by trying every t of the share sums (§7.2),
+/// which always finds the right one; the largest case is 11 of 16, 4 368 trials.
 constexpr std::uint16_t subsets_up_to_miners = 16;
 
 auto round_place(const RoundParameters& round) -> std::string {
   return "round " + std::to_string(round.round.value);
 }
 
-/// Residuals of many polynomials against the bounds of §7.3. In integers: every machine judges alike.
+/// Residuals of many polynomials against the bounds of §7.3. In integers: every machine judges
+/// alike.
 class ResidualTest {
  public:
   ResidualTest(const BodyLayout& layout, std::size_t members, int eta, const Scale& scale)
@@ -48,7 +51,8 @@ class ResidualTest {
   std::uint64_t total_ = 0;
 };
 
-/// The bodies of the set and what is needed to open them. Public values only: it may branch and divide.
+/// The bodies of the set and what is needed to open them. Public values only: it may branch and
+/// divide.
 class Opener {
  public:
   [[nodiscard]] static auto make(const RoundParameters& round, std::span<const BytesView> bodies)
@@ -66,7 +70,8 @@ class Opener {
 
   [[nodiscard]] auto layout() const -> const BodyLayout& { return layout_; }
 
-  /// Does S open the first polynomial to something like the sum of |U| errors? A wrong S leaves uniform residues.
+  /// Does S open the first polynomial to something like the sum of |U| errors? A wrong S leaves
+  /// uniform residues.
   [[nodiscard]] auto fits_first_polynomial(std::span<const std::uint32_t> key) -> Result<bool> {
     const std::size_t degree = layout_.degree();
     CONSILIUM_CHECK(load_first_polynomial());
@@ -94,8 +99,7 @@ class Opener {
     std::vector<Digest> leaves;
     std::vector<std::vector<std::uint32_t>> sealed(layout_.fields().size());
     std::vector<std::uint32_t> expanded;
-    const std::int64_t value_limit =
-        static_cast<std::int64_t>(bodies_.size()) * scale_.value_max;
+    const std::int64_t value_limit = static_cast<std::int64_t>(bodies_.size()) * scale_.value_max;
     bool residuals_good = true;
     bool values_good = true;
     Bytes packed;
@@ -140,8 +144,9 @@ class Opener {
                   "then audit the set.");
     }
     if (!values_good) {
-      return fail("sum_out_of_range", round_place(round_),
-                  "The opened sum is larger than honest values can make it; the candidate is refused.");
+      return fail(
+          "sum_out_of_range", round_place(round_),
+          "The opened sum is larger than honest values can make it; the candidate is refused.");
     }
     opened.residual_rms = test.rms(layout_.degree());
     opened.body_sum_root = body_root(layout_, std::move(leaves));
@@ -185,8 +190,9 @@ class Opener {
       for (std::uint32_t block = 0; block < layout_.blocks(); ++block) {
         const ChunkHeader header = chunk_header(round_, hospital, block);
         if (!std::equal(header.begin(), header.end(), layout_.chunk(body, block).begin())) {
-          return fail("stale_context", round_place(round_),
-                      "A body of the set belongs to another round; fetch the one the ledger names.");
+          return fail(
+              "stale_context", round_place(round_),
+              "A body of the set belongs to another round; fetch the one the ledger names.");
         }
       }
     }
@@ -249,8 +255,7 @@ class Opener {
     if (residues.size() == 2) {
       const PrimeField& first = layout_.fields()[0];
       const PrimeField& second = layout_.fields()[1];
-      const std::uint32_t difference =
-          second.subtract(residues[1][at], residues[0][at] % second.q);
+      const std::uint32_t difference = second.subtract(residues[1][at], residues[0][at] % second.q);
       value += std::int64_t{first.q} * second.times(difference, first_inverse_montgomery_);
     }
     return 2 * value > modulus_ ? value - modulus_ : value;
@@ -307,7 +312,8 @@ auto off_polynomial(const BodyLayout& layout, std::span<const PublishedPoint> pu
   return off;
 }
 
-/// The first t of the published points, in lexicographic order of subsets, that pass the residual test.
+/// The first t of the published points, in lexicographic order of subsets, that pass the residual
+/// test.
 auto subset_that_opens(Opener& opener, std::span<const PublishedPoint> published,
                        std::size_t threshold) -> Result<std::vector<const PublishedPoint*>> {
   std::vector<std::size_t> chosen(threshold);
@@ -350,8 +356,7 @@ auto agree_on_key(Opener& opener, const RoundParameters& round,
     bool good = miner.value >= 1 && miner.value <= round.committee.miners &&
                 bytes.size() == layout.polynomial_size();
     for (std::size_t prime = 0; good && prime < layout.fields().size(); ++prime) {
-      const auto words =
-          std::span(point.words).subspan(prime * layout.degree(), layout.degree());
+      const auto words = std::span(point.words).subspan(prime * layout.degree(), layout.degree());
       good = unpack_prime(layout, prime, bytes, words).has_value();
     }
     if (good) {

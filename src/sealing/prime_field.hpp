@@ -1,8 +1,9 @@
 #pragma once
-// Arithmetic modulo the primes of the suites: canonical values, Montgomery products, transform tables.
+// Arithmetic modulo the primes of the suites: canonical values, Montgomery products, transform
+// tables.
 //
-// Everything here may be called on secrets: no branch, index or division depends on a value. Lazy values lie in
-// [0, 2q) and canonical ones in [0, q); q < 2³⁰, so 4q still fits 32 bits.
+// Everything here may be called on secrets: no branch, index or division depends on a value. Lazy
+// values lie in [0, 2q) and canonical ones in [0, q); q < 2³⁰, so 4q still fits 32 bits.
 
 #include <algorithm>
 #include <cstdint>
@@ -13,7 +14,8 @@
 
 namespace consilium::sealing {
 
-/// A constant factor with ⌊value·2³²/q⌋ beside it (Shoup): one product by it costs three multiplications.
+/// A constant factor with ⌊value·2³²/q⌋ beside it (Shoup): one product by it costs three
+/// multiplications.
 struct Factor {
   std::uint32_t value = 0;
   std::uint32_t quotient = 0;

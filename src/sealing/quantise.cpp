@@ -18,7 +18,8 @@ auto refuse_rule() -> tl::unexpected<Error> {
               "Clip, largest value and weight cap must be positive; correct the round's opening.");
 }
 
-/// ⌊scaled + ρ⌋ without rounding the sum: the whole part and the fraction are treated apart, both exactly.
+/// ⌊scaled + ρ⌋ without rounding the sum: the whole part and the fraction are treated apart, both
+/// exactly.
 auto rounded(double scaled, double rho) -> std::int64_t {
   auto whole = static_cast<std::int64_t>(scaled);
   whole -= static_cast<std::int64_t>(static_cast<double>(whole) > scaled);
@@ -41,10 +42,10 @@ auto quantise(std::span<const float> update, std::uint64_t samples, const Quanti
                 "The update holds a value that is not a number or infinite; train again, nothing "
                 "was sealed.");
   }
-  // The weight is the whole number that travels, and the values are weighted with that same number: the mean has
-  // no error from rounding the weight.
-  const double share = static_cast<double>(std::min(samples, q.weight_cap)) /
-                       static_cast<double>(q.weight_cap);
+  // The weight is the whole number that travels, and the values are weighted with that same number:
+  // the mean has no error from rounding the weight.
+  const double share =
+      static_cast<double>(std::min(samples, q.weight_cap)) / static_cast<double>(q.weight_cap);
   const auto value_max = static_cast<double>(q.value_max);
   const auto weight = std::max<std::int64_t>(1, std::llround(share * value_max));
   const double units = static_cast<double>(weight) / q.clip;
@@ -62,10 +63,9 @@ auto quantise(std::span<const float> update, std::uint64_t samples, const Quanti
       const auto value = static_cast<double>(part[at]);
       clipped += static_cast<std::int64_t>(std::abs(value) > q.clip);
       const double kept = std::max(-q.clip, std::min(q.clip, value));
-      const std::uint32_t draw = std::uint32_t{draws[4 * at]} |
-                                 std::uint32_t{draws[4 * at + 1]} << 8U |
-                                 std::uint32_t{draws[4 * at + 2]} << 16U |
-                                 std::uint32_t{draws[4 * at + 3]} << 24U;
+      const std::uint32_t draw =
+          std::uint32_t{draws[4 * at]} | std::uint32_t{draws[4 * at + 1]} << 8U |
+          std::uint32_t{draws[4 * at + 2]} << 16U | std::uint32_t{draws[4 * at + 3]} << 24U;
       const std::int64_t whole = rounded(kept * units, static_cast<double>(draw) * 0x1p-32);
       // A value at the clip itself may round one step past it.
       out.push_back(std::max(-q.value_max, std::min(q.value_max, whole)));

@@ -59,8 +59,8 @@ auto set_digest(const Digest& seed, std::span<const SetMember> set) -> Digest {
   return tagged_hash("consilium/seal/1/set", {seed.view(), members.view()});
 }
 
-auto make_partition(const Digest& seed, std::span<const HospitalId> members,
-                    std::size_t cell_min) -> Partition {
+auto make_partition(const Digest& seed, std::span<const HospitalId> members, std::size_t cell_min)
+    -> Partition {
   std::vector<std::pair<Digest, HospitalId>> drawn;
   for (const HospitalId hospital : std::set<HospitalId>(members.begin(), members.end())) {
     Writer number;
@@ -93,9 +93,8 @@ auto is_union_of_cells(const Partition& partition, std::span<const HospitalId> s
   const std::set<HospitalId> wanted(set.begin(), set.end());
   std::size_t covered = 0;
   for (const auto& cell : partition) {
-    const auto inside = static_cast<std::size_t>(
-        std::count_if(cell.begin(), cell.end(),
-                      [&](HospitalId hospital) { return wanted.contains(hospital); }));
+    const auto inside = static_cast<std::size_t>(std::count_if(
+        cell.begin(), cell.end(), [&](HospitalId hospital) { return wanted.contains(hospital); }));
     if (inside != 0 && inside != cell.size()) return false;
     covered += inside;
   }

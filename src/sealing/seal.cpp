@@ -19,7 +19,8 @@ struct OneTimeKeys {
   }
 };
 
-/// Any |x| > X_max? Every value is looked at before one decision is made, so that none shows where it stands.
+/// Any |x| > X_max? Every value is looked at before one decision is made, so that none shows where
+/// it stands.
 auto check_values(const RoundParameters& round, std::span<const std::int64_t> values,
                   std::int64_t value_max) -> Result<void> {
   if (values.size() != round.length) {
@@ -63,8 +64,9 @@ class BodySealer {
     }
   }
 
-  /// Writes the chunk of `block` into its place in the body; returns its leaf. Blocks must come in order, the
-  /// witness last: the errors are one stream. `values` is what the block holds, without padding.
+  /// Writes the chunk of `block` into its place in the body; returns its leaf. Blocks must come in
+  /// order, the witness last: the errors are one stream. `values` is what the block holds, without
+  /// padding.
   auto seal_block(std::uint32_t block, std::span<const std::int64_t> values,
                   std::span<std::uint8_t> body) -> Digest {
     const std::size_t degree = layout_.degree();
@@ -76,8 +78,8 @@ class BodySealer {
     errors_from_bytes(eta_, bytes, addend);
     for (std::size_t at = 0; at < values.size(); ++at) addend[at] += delta_ * values[at];
 
-    const auto chunk = body.subspan(layout_.chunk_offset(block),
-                                    chunk_header_size + layout_.payload_size(block));
+    const auto chunk =
+        body.subspan(layout_.chunk_offset(block), chunk_header_size + layout_.payload_size(block));
     const ChunkHeader header = chunk_header(round_, hospital_, block);
     std::copy(header.begin(), header.end(), chunk.begin());
     auto payload = chunk.subspan(chunk_header_size);
@@ -85,8 +87,7 @@ class BodySealer {
     for (std::size_t prime = 0; prime < layout_.fields().size(); ++prime) {
       const PrimeField& field = layout_.fields()[prime];
       expand(round_.seed, block, static_cast<std::uint8_t>(prime), field, work);
-      multiply_by_key(field, work, lanes,
-                      prepared_key_.expose().subspan(prime * degree, degree));
+      multiply_by_key(field, work, lanes, prepared_key_.expose().subspan(prime * degree, degree));
       add_signed(field, work, addend);
       const std::size_t size = packed_size(field, words);
       pack(field, work, payload.first(size));
@@ -115,9 +116,9 @@ auto box_plaintext(BytesView context, const ShareOpening& opening) -> SecretByte
   SecretBytes plaintext(context.size() + opening.share.size() + opening.masks.size() +
                         opening.salt.size());
   auto out = plaintext.expose().begin();
-  for (const BytesView part : {context, BytesView(opening.share.expose()),
-                               BytesView(opening.masks.expose()),
-                               BytesView(opening.salt.expose())}) {
+  for (const BytesView part :
+       {context, BytesView(opening.share.expose()), BytesView(opening.masks.expose()),
+        BytesView(opening.salt.expose())}) {
     out = std::copy(part.begin(), part.end(), out);
   }
   return plaintext;
@@ -178,8 +179,8 @@ auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std
     lists.box_digests.push_back(sha256(sealed.boxes.back()));
     sealed.openings.push_back(std::move(opening));
   }
-  lists.response = sharing.response(degree_key(round.seed, hospital, manifest.body_root,
-                                               manifest.witness, lists.share_digests));
+  lists.response = sharing.response(
+      degree_key(round.seed, hospital, manifest.body_root, manifest.witness, lists.share_digests));
   sealed.lists = lists.encode();
   manifest.lists = sha256(sealed.lists);
   return sealed;

@@ -1,16 +1,17 @@
-// The file: a line that names it, then records. A record is u32 length ‖ u32 ~length ‖ entry ‖ checksum[32], and its
-// checksum covers the one before it. The length is written twice so that a changed length is never mistaken for a
-// record that a crash cut short: only the second may be dropped.
+// The file: a line that names it, then records. A record is u32 length ‖ u32 ~length ‖ entry ‖
+// checksum[32], and its checksum covers the one before it. The length is written twice so that a
+// changed length is never mistaken for a record that a crash cut short: only the second may be
+// dropped.
 
 #include "consilium/sealing/set_log.hpp"
+
+#include <algorithm>
+#include <cerrno>
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
 
 #include "consilium/foundation/codec.hpp"
 #include "consilium/foundation/files.hpp"
@@ -90,7 +91,7 @@ class LogFile {
     return descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
   }
   [[nodiscard]] auto has_size(std::uint64_t size) const -> bool {
-    struct stat info {};
+    struct stat info{};
     return ::fstat(descriptor_, &info) == 0 && static_cast<std::uint64_t>(info.st_size) == size;
   }
   /// Writes at `offset` and syncs; on failure the file ends at `offset` again.
@@ -133,8 +134,7 @@ auto load_u32(BytesView in) -> std::uint32_t {
 
 }  // namespace
 
-auto SetLog::open(const std::filesystem::path& file, std::size_t expect_records)
-    -> Result<SetLog> {
+auto SetLog::open(const std::filesystem::path& file, std::size_t expect_records) -> Result<SetLog> {
   SetLog log(file);
   log.chain_ = sha256(as_bytes(title));
   std::error_code error;
@@ -147,13 +147,15 @@ auto SetLog::open(const std::filesystem::path& file, std::size_t expect_records)
   }
   CONSILIUM_TRY(const Bytes bytes, read_file(file));
   if (bytes.size() < title.size() ||
-      !std::equal(title.begin(), title.end(), as_text(BytesView(bytes).first(title.size())).begin())) {
+      !std::equal(title.begin(), title.end(),
+                  as_text(BytesView(bytes).first(title.size())).begin())) {
     return log_lost(file);
   }
   log.size_ = title.size();
   BytesView rest = BytesView(bytes).subspan(title.size());
   while (!rest.empty()) {
-    // A crash leaves a record cut short, or, where the disk grew the file first, zeros: never anything else.
+    // A crash leaves a record cut short, or, where the disk grew the file first, zeros: never
+    // anything else.
     const bool zeros =
         std::all_of(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte == 0; });
     if (zeros || rest.size() < prefix_size) break;

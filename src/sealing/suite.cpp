@@ -11,8 +11,8 @@ constexpr std::array<std::uint32_t, 1> s30_roots{42341};
 constexpr std::array<std::uint32_t, 2> l48_moduli{16760833, 16736257};
 constexpr std::array<std::uint32_t, 2> l48_roots{583, 13366};
 
-// Security with two honest hospitals and the best rows of 10⁷ (sealing-spec §3.1, lattice-estimator 27a581bb):
-// S30 226 bits by gate count (MATZOV), core-SVP 202 classical; L48 143 and 117.
+// Security with two honest hospitals and the best rows of 10⁷ (sealing-spec §3.1, lattice-estimator
+// 27a581bb): S30 226 bits by gate count (MATZOV), core-SVP 202 classical; L48 143 and 117.
 const SuiteParameters s30{.suite = Suite::s30,
                           .name = "S30",
                           .ring_degree = 2048,
@@ -33,7 +33,9 @@ const SuiteParameters l48{.suite = Suite::l48,
                           .value_cap = (1 << 23) - 1};
 
 /// The sizes for which the formulas below were checked, one by one (§3.2).
-auto hospitals_cap(Suite suite) -> std::uint32_t { return suite == Suite::s30 ? 64 : 1024; }
+auto hospitals_cap(Suite suite) -> std::uint32_t {
+  return suite == Suite::s30 ? 64 : 1024;
+}
 
 /// ⌈√(n·η·(λ+1)·ln 2)⌉ with λ = 64, in integers so that every machine has the same bound.
 auto error_bound(std::uint64_t hospitals, std::uint64_t eta) -> std::int64_t {
@@ -54,8 +56,9 @@ auto parameters_of(Suite suite) -> const SuiteParameters& {
 auto suite_from_id(std::uint8_t id) -> Result<Suite> {
   if (id == static_cast<std::uint8_t>(Suite::s30)) return Suite::s30;
   if (id == static_cast<std::uint8_t>(Suite::l48)) return Suite::l48;
-  return fail("bad_suite", "suite " + std::to_string(id),
-              "This program knows the suites 1 (S30) and 17 (L48); update it or correct the round.");
+  return fail(
+      "bad_suite", "suite " + std::to_string(id),
+      "This program knows the suites 1 (S30) and 17 (L48); update it or correct the round.");
 }
 
 auto scale_of(Suite suite, std::uint32_t hospitals_max) -> Result<Scale> {
@@ -70,13 +73,12 @@ auto scale_of(Suite suite, std::uint32_t hospitals_max) -> Result<Scale> {
   const std::int64_t twice = 2 * std::int64_t{hospitals_max};
 
   Scale scale;
-  scale.error_bound =
-      error_bound(hospitals_max, static_cast<std::uint64_t>(parameters.error_eta));
-  scale.value_max =
-      std::min(parameters.value_cap, (q / (2 * scale.error_bound + 1) - 1) / twice);
+  scale.error_bound = error_bound(hospitals_max, static_cast<std::uint64_t>(parameters.error_eta));
+  scale.value_max = std::min(parameters.value_cap, (q / (2 * scale.error_bound + 1) - 1) / twice);
   if (scale.value_max < 1) {
-    return fail("too_many_hospitals", parameters.name,
-                "The suite has no room for a value of 1 with so many hospitals; choose a larger one.");
+    return fail(
+        "too_many_hospitals", parameters.name,
+        "The suite has no room for a value of 1 with so many hospitals; choose a larger one.");
   }
   scale.delta = q / (twice * scale.value_max + 1);
   // Opening is exact only so: neighbours are further apart than twice the error, and nothing wraps.

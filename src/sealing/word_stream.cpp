@@ -30,10 +30,9 @@ void WordStream::residues(const PrimeField& field, std::span<std::uint32_t> out)
   while (filled < out.size()) {
     if (at_ == buffer_size) refill();
     const std::uint8_t* const from = buffer_.expose().data() + at_;
-    const std::uint32_t word =
-        (std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8U | std::uint32_t{from[2]} << 16U |
-         std::uint32_t{from[3]} << 24U) &
-        field.word_mask;
+    const std::uint32_t word = (std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8U |
+                                std::uint32_t{from[2]} << 16U | std::uint32_t{from[3]} << 24U) &
+                               field.word_mask;
     at_ += 4;
     out[filled] = word;
     filled += word < field.q ? 1U : 0U;
@@ -57,8 +56,7 @@ auto expansion_key(const Digest& round_seed, std::uint32_t block, std::uint8_t p
   number.u32(block);
   Writer prime;
   prime.u8(prime_index);
-  return tagged_hash("consilium/seal/1/expand",
-                     {round_seed.view(), number.view(), prime.view()});
+  return tagged_hash("consilium/seal/1/expand", {round_seed.view(), number.view(), prime.view()});
 }
 
 void expand(const Digest& round_seed, std::uint32_t block, std::uint8_t prime_index,

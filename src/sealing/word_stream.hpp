@@ -1,16 +1,18 @@
 #pragma once
-// Uniform residues out of a 32-byte key (sealing-spec §4): AES-256-CTR, 32-bit little-endian words, the low bits of
-// the modulus' length, accepted when below it.
+// Uniform residues out of a 32-byte key (sealing-spec §4): AES-256-CTR, 32-bit little-endian words,
+// the low bits of the modulus' length, accepted when below it.
 
 #include "consilium/foundation/hash.hpp"
 #include "consilium/foundation/random.hpp"
 #include "consilium/foundation/secret.hpp"
+
 #include "prime_field.hpp"
 
 namespace consilium::sealing {
 
-/// A rejected word leaves no trace in the kept ones, so rejection may branch even where the words are secret.
-/// One stream may serve several primes one after the other: the next prime goes on at the next raw word.
+/// A rejected word leaves no trace in the kept ones, so rejection may branch even where the words
+/// are secret. One stream may serve several primes one after the other: the next prime goes on at
+/// the next raw word.
 class WordStream {
  public:
   explicit WordStream(BytesView key);

@@ -96,8 +96,9 @@ TEST_F(CasebaseTest, never_gives_a_held_back_case_as_a_sample) {
   cases[0].status = Status::held_back;
   auto casebase = open();
   ASSERT_TRUE(casebase.keep(cases));
-  ASSERT_EQ(casebase.samples()->size(), 2U);
-  for (const auto& c : casebase.samples().value()) EXPECT_EQ(c.status, Status::sample);
+  const auto samples = casebase.samples().value();
+  ASSERT_EQ(samples.size(), 2U);
+  for (const auto& c : samples) EXPECT_EQ(c.status, Status::sample);
   EXPECT_EQ(casebase.with_status(Status::held_back).value(), std::vector{cases[0]});
 }
 
@@ -325,6 +326,16 @@ TEST(CaseCodec, gives_back_what_it_wrote) {
     const auto back = decode_case(encode_case(c));
     ASSERT_TRUE(back) << "seed " << seed;
     EXPECT_EQ(*back, c) << "seed " << seed;
+  }
+}
+
+TEST(CaseCodec, refuses_a_number_written_in_another_way) {
+  for (const auto& number : {Decimal{10, 0}, Decimal{0, 1}, Decimal{1, 19}, Decimal{1, -19},
+                             Decimal{(std::int64_t{1} << 53U) + 1, 0}}) {
+    Case c;
+    c.id.value = "E-1";
+    c.age_years = {number, {}, "a"};
+    EXPECT_FALSE(decode_case(encode_case(c))) << number.mantissa << "e" << number.exponent;
   }
 }
 

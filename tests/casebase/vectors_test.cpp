@@ -56,10 +56,11 @@ TEST(Vectors, one_hot_without_the_first_code_has_one_column_less) {
   auto schema = example::schema();
   schema.attributes[2].drop_first = true;
   auto first = example::full_case("E-1", "50", "37", "none");
+  first.sex = "female";
   first.findings[0].severity = "absent";
   const std::vector<Case> cases{first, example::full_case("E-2", "50", "37", "none")};
   const auto vectors = vectorise(cases, schema, {{50, 37}, {1, 1}, {1, 1}});
-  EXPECT_EQ(vectors.values, (std::vector<float>{0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0}));
+  EXPECT_EQ(vectors.values, (std::vector<float>{0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0}));
   EXPECT_EQ(vectors.mask, std::vector<std::uint8_t>(12, 1));
 }
 

@@ -1,20 +1,24 @@
 #pragma once
 // A whole consortium in one test: keys, a ledger, and hospitals that say what they are told to say.
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "consilium/foundation/hash.hpp"
 #include "consilium/ledger/ledger.hpp"
 
 namespace consilium::ledger::test {
 
-inline auto digest_of(std::string_view text) -> Digest { return sha256(as_bytes(text)); }
-inline auto id(int value) -> HospitalId { return HospitalId{static_cast<std::uint16_t>(value)}; }
+inline auto digest_of(std::string_view text) -> Digest {
+  return sha256(as_bytes(text));
+}
+inline auto id(int value) -> HospitalId {
+  return HospitalId{static_cast<std::uint16_t>(value)};
+}
 
 /// "ok", or the error's code: what a test compares.
 template <typename T>
@@ -38,7 +42,7 @@ struct Identity {
   MemberInfo info;
 };
 
-struct Setup {
+struct Founding {
   int hospitals = 4;
   Policy policy;
 };
@@ -53,7 +57,7 @@ inline auto short_policy(Topology topology = Topology::committee) -> Policy {
 
 class Consortium {
  public:
-  explicit Consortium(Setup setup = {4, short_policy()})
+  explicit Consortium(Founding setup = {4, short_policy()})
       : genesis_(make_genesis(setup.policy)), ledger(genesis_) {
     const bool central = setup.policy.topology == Topology::central;
     for (int i = 1; i < setup.hospitals; ++i) admit(add_identity("hospital-" + std::to_string(i)));
@@ -97,7 +101,8 @@ class Consortium {
     transaction.body = std::move(body);
     return sign_transaction(std::move(transaction), identity(who).key);
   }
-  /// Signs, judges and applies. What `check` says must be what `apply` says, and a refusal leaves no trace.
+  /// Signs, judges and applies. What `check` says must be what `apply` says, and a refusal leaves
+  /// no trace.
   auto send(HospitalId who, Body body) -> Verdict {
     const Transaction transaction = make(who, std::move(body));
     const Digest before = ledger.recomputed_digest();
@@ -112,7 +117,9 @@ class Consortium {
     }
     return applied;
   }
-  auto send_as(HospitalId who, Body body) -> std::string { return code(send(who, std::move(body))); }
+  auto send_as(HospitalId who, Body body) -> std::string {
+    return code(send(who, std::move(body)));
+  }
 
   void block(std::uint64_t count = 1) {
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -127,8 +134,11 @@ class Consortium {
     while (ledger.height() < deadline) block();
   }
 
-  // --- one round -----------------------------------------------------------------------------------------------
-  [[nodiscard]] auto round() const -> const RoundRecord& { return ledger.rounds().rbegin()->second; }
+  // --- one round
+  // -----------------------------------------------------------------------------------------------
+  [[nodiscard]] auto round() const -> const RoundRecord& {
+    return ledger.rounds().rbegin()->second;
+  }
   [[nodiscard]] auto state() const -> std::string { return std::string(state_name(round().state)); }
 
   auto open_body(sealing::Purpose purpose = sealing::Purpose::update) -> OpenRound {
@@ -144,8 +154,8 @@ class Consortium {
       open.base = ledger.models().empty() ? ledger.initial_model().value_or(digest_of("model 0"))
                                           : ledger.models().back().model;
     } else {
-      open.base = sealing::no_model_base(
-          sealing::stream_id(ledger.consortium(), purpose, open.data_epoch));
+      open.base =
+          sealing::no_model_base(sealing::stream_id(ledger.consortium(), purpose, open.data_epoch));
     }
     open.plan = {1, 2, 3};
     return open;
@@ -216,7 +226,9 @@ class Consortium {
     ready(miners);
     open_sum(miners);
   }
-  static auto salt(HospitalId who) -> Digest { return digest_of("salt " + std::to_string(who.value)); }
+  static auto salt(HospitalId who) -> Digest {
+    return digest_of("salt " + std::to_string(who.value));
+  }
   auto commit_body(HospitalId who, bool accept) -> VoteCommit {
     return VoteCommit{round().id, vote_commitment(round().seed, who, accept, salt(who))};
   }

@@ -24,11 +24,15 @@ TEST(Envelope, names_what_is_wrong_with_it) {
   EXPECT_EQ(judged(c, [](Transaction& t) { t.sequence += 1; }), "out_of_sequence");
   EXPECT_EQ(judged(c, [](Transaction& t) { t.sequence -= 1; }), "out_of_sequence");
   EXPECT_EQ(judged(c, [&c](Transaction& t) { t.expiry = c.ledger.height(); }), "expired");
-  EXPECT_EQ(judged(c, [](Transaction& t) { t.sender = id(2); t.sequence = 2; }), "bad_signature");
-  EXPECT_EQ(judged(c, [](Transaction& t) {
-              t.body = Complaint{RoundId{1}, id(1), Bytes(66'000, 0)};
-            }),
-            "transaction_too_large");
+  EXPECT_EQ(judged(c,
+                   [&c](Transaction& t) {
+                     t.sender = id(2);
+                     t.sequence = c.ledger.members().at(id(2)).sequence + 1;
+                   }),
+            "bad_signature");
+  EXPECT_EQ(
+      judged(c, [](Transaction& t) { t.body = Complaint{RoundId{1}, id(1), Bytes(66'000, 0)}; }),
+      "transaction_too_large");
   EXPECT_EQ(judged(c, [](Transaction& t) { t.body = Attest{RoundId{1}, {id(2), id(1)}}; }),
             "bad_encoding");
 }

@@ -27,7 +27,8 @@ TEST(Votes, are_committed_first_and_revealed_when_all_are_in) {
 }
 
 TEST(Votes, repeated_by_another_hospital_cannot_be_opened) {
-  // Attack 10: hospital 2 posts hospital 1's commitment and, once it is opened, opens it for itself.
+  // Attack 10: hospital 2 posts hospital 1's commitment and, once it is opened, opens it for
+  // itself.
   Consortium c;
   c.run_to_opened();
   const VoteCommit first = c.commit_body(id(1), true);
@@ -121,6 +122,17 @@ TEST(ModelDigest, is_fixed_by_more_than_two_thirds_and_shows_who_differs) {
   EXPECT_EQ(c.round().different_model, std::vector<HospitalId>{id(2)});
   EXPECT_EQ(c.round().reason, "different_model");
   EXPECT_EQ(c.round().models.at(id(2)), digest_of("other"));
+}
+
+TEST(ModelDigest, of_half_the_hospitals_is_not_enough) {
+  Consortium c({6, short_policy()});
+  c.run_to_opened();
+  c.vote();
+  for (const int h : {1, 2, 3, 4})
+    ASSERT_EQ(c.send_as(id(h), ModelDigest{c.round().id, digest_of("m")}), "ok");
+  EXPECT_TRUE(c.ledger.models().empty());  // four of six are not more than two thirds
+  ASSERT_EQ(c.send_as(id(5), ModelDigest{c.round().id, digest_of("m")}), "ok");
+  EXPECT_EQ(c.ledger.models().size(), 1U);
 }
 
 TEST(ModelDigest, that_comes_late_and_differs_shows_too) {

@@ -89,7 +89,7 @@ TEST(Members, do_not_change_while_a_round_runs) {
   EXPECT_EQ(c.ledger.hospitals().size(), 5U);
 }
 
-TEST(Members, do_not_change_on_a_base_that_miners_have_answered_on) {
+TEST(Members, do_not_change_on_a_base_that_a_set_was_frozen_on) {
   // Attack 9: a newcomer's empty set log on a served base.
   Consortium c;
   c.run_to_opened();
@@ -103,6 +103,19 @@ TEST(Members, do_not_change_on_a_base_that_miners_have_answered_on) {
   c.run_round();
   EXPECT_EQ(c.send_as(id(3), Vote{number, true}), "ok");
   EXPECT_EQ(c.ledger.hospitals().size(), 5U);
+}
+
+TEST(Members, may_change_on_a_base_that_no_set_was_frozen_on) {
+  Consortium c;
+  c.open();
+  c.pass_deadline();
+  ASSERT_EQ(c.send_as(id(1), Abort{c.round().id}), "ok");
+  c.block();
+  const HospitalId fifth = c.add_identity("fifth");
+  c.admit(fifth);
+  c.hospitals = c.miners = c.ledger.hospitals();
+  c.run_round();  // with the larger n_max, on the same base
+  EXPECT_EQ(c.ledger.models().back().parent, digest_of("model 0"));
 }
 
 TEST(Proposals, expire_at_their_height) {

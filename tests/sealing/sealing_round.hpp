@@ -1,9 +1,10 @@
 #pragma once
-// A small consortium for the tests of sealing: a committee with box keys, hospitals that seal, miners that answer.
-
-#include <gtest/gtest.h>
+// A small consortium for the tests of sealing: a committee with box keys, hospitals that seal,
+// miners that answer.
 
 #include <stdexcept>
+
+#include <gtest/gtest.h>
 
 #include "consilium/sealing/sealed_sum.hpp"
 

@@ -2,10 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "block_kernels.hpp"
-#include "body_layout.hpp"
 #include "consilium/foundation/codec.hpp"
 #include "consilium/foundation/files.hpp"
+
+#include "block_kernels.hpp"
+#include "body_layout.hpp"
 #include "key_sharing.hpp"
 #include "sealing_round.hpp"
 #include "word_stream.hpp"
@@ -136,8 +137,8 @@ TEST(SealingVectors, share_digest_and_challenge_rows) {
   round.committee_epoch = 1;
   std::vector<Digest> digests;
   for (std::uint8_t miner = 1; miner <= 4; ++miner) {
-    digests.push_back(share_digest(box_context(round, HospitalId{1}, MinerId{miner}),
-                                   opening_of(miner)));
+    digests.push_back(
+        share_digest(box_context(round, HospitalId{1}, MinerId{miner}), opening_of(miner)));
   }
   EXPECT_EQ(digests[0].hex(), text(s, "share_digest"));
   const Digest key =

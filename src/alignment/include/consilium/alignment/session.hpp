@@ -42,7 +42,8 @@ class HospitalSession {
                                   BytesView session_secret, Random& secrets) -> HospitalSession;
   /// After a restart: seeds and nonces are gone, outputs can still be received.
   [[nodiscard]] static auto resume(const ledger::AlignmentRecord& record, std::uint32_t attempt,
-                                   HospitalId self, BytesView session_secret) -> HospitalSession;
+                                   HospitalId self, std::span<const std::uint64_t> bitmap,
+                                   BytesView session_secret) -> HospitalSession;
   HospitalSession(HospitalSession&&) noexcept;
   auto operator=(HospitalSession&&) noexcept -> HospitalSession&;
   ~HospitalSession();
@@ -75,7 +76,6 @@ class HospitalSession {
 /// A compute node's part of one attempt. Everything secret is in locked memory and goes with the object.
 class NodeSession {
  public:
-  /// `key` and `record` must outlive the session only until this returns (the key is copied).
   /// `barred`: hospitals found over their cap in an earlier attempt; their uploads are not taken.
   NodeSession(const ledger::AlignmentRecord& record, std::uint32_t attempt, std::size_t slot,
               const sealing::SigningKey& key, MemberKeys member_keys,
@@ -92,14 +92,16 @@ class NodeSession {
   [[nodiscard]] auto on_frame(HospitalId from, BytesView frame) -> Actions;
   /// Hospitals whose upload matched, ascending.
   [[nodiscard]] auto matched() const -> std::vector<HospitalId>;
-  /// This node's receipt; set when all verdicts agree and nobody is over the cap.
+  /// This node's receipt; set when all verdicts agree and nobody is over the cap. To be posted by the caller once
+  /// outputs() are where a restart cannot lose them.
   [[nodiscard]] auto receipt() const -> const std::optional<ledger::AlignReceipt>&;
   /// Output frames per participant, boxed to it; there with the receipt. They may leave the node only when the
   /// ledger shows `released`.
   [[nodiscard]] auto outputs() const -> const std::map<HospitalId, std::vector<Bytes>>&;
   /// Hospitals that the opened bits say are over the cap.
   [[nodiscard]] auto over_cap() const -> const std::vector<HospitalId>&;
-  [[nodiscard]] auto ended() const -> bool;  ///< it posted an abort; nothing more comes
+  /// This attempt is over for the node: nothing more comes, and its secrets are wiped.
+  [[nodiscard]] auto ended() const -> bool;
 
  private:
   struct State;

@@ -16,14 +16,14 @@ namespace consilium::casebase {
 /// How one column of a table becomes a field of a case. Read from a mapping file (TOML).
 struct ColumnMapping {
   std::string column;  ///< header name, or "#3" (from 1) where the file has no header
-  std::string
-      target;        ///< a `source` of schema.hpp, or "identifier" (stripped), "hospital", "ignore"
-  std::string unit;  ///< UCUM unit of the numbers; empty: the schema's. Any other is refused
-                     ///< (`bad_mapping`)
+  /// A `source` of schema.hpp, or "identifier" (stripped), "hospital", "ignore".
+  std::string target;
+  /// UCUM unit of the numbers; empty: the schema's. Any other is refused (`bad_mapping`).
+  std::string unit;
   /// Text in the file → code. Texts that are numbers match by value: "1" is also "1.0" and "01".
   std::vector<std::pair<std::string, std::string>> words;
-  std::vector<std::string>
-      missing;            ///< texts that mean "not recorded" in this column; numbers by value
+  /// Texts that mean "not recorded" in this column; numbers by value.
+  std::vector<std::string> missing;
   bool required = false;  ///< a row that does not record it is an error: it was cut or misread
 };
 /// A hospital that a mapping knows.
@@ -55,8 +55,8 @@ struct Mapping {
 struct AdmissionReport {
   std::size_t rows = 0, admitted = 0;
   std::size_t identifiers_removed = 0;  ///< values, not columns
-  std::vector<std::string>
-      warnings;  ///< "chol: 172 values outside 50..700 mg/dL taken as not recorded" – counts only
+  /// "chol: 172 values outside 50..700 mg/dL taken as not recorded" – counts only.
+  std::vector<std::string> warnings;
 };
 struct AdmittedTable {
   std::vector<Case> cases;             ///< status `sample`, ids PREFIX-0001… in row order
@@ -64,9 +64,9 @@ struct AdmittedTable {
   AdmissionReport report;
 };
 
-/// True when the schema agrees with the case: every code is one of the attribute's, every number is
-/// in the attribute's unit and range, and the id has 1..64 bytes. What the schema does not name is
-/// not judged. Errors: `unknown_code`, `bad_number`, `bad_case`.
+/// Succeeds when the schema agrees with the case: every code is one of the attribute's, every
+/// number is in the attribute's unit and range, and the id has 1..64 bytes. What the schema does
+/// not name is not judged. Errors: `unknown_code`, `bad_number`, `bad_case`.
 [[nodiscard]] auto check_case(const Case& c, const Schema& schema) -> Result<void>;
 
 /// Reads a whole table. Strict: the first bad row ends it, nothing is kept.

@@ -1,6 +1,6 @@
 #pragma once
-// The canonical codec: every byte that is signed, hashed or stored by the ledger is written by Writer and
-// read by Reader. One value has exactly one encoding; a reader accepts nothing else.
+// The canonical codec: every byte that is signed, hashed or stored by the ledger is written by
+// Writer and read by Reader. One value has exactly one encoding; a reader accepts nothing else.
 
 #include <concepts>
 #include <limits>
@@ -21,8 +21,8 @@ class Writer {
   auto f32(float v) -> Writer&;         ///< IEEE 754 bits; never used in ledger state
   auto f64(double v) -> Writer&;        ///< IEEE 754 bits; never used in ledger state
   auto digest(const Digest& v) -> Writer&;
-  auto fixed(BytesView v) -> Writer&;   ///< bytes whose length both sides know
-  auto bytes(BytesView v) -> Writer&;   ///< u32 length, then the bytes
+  auto fixed(BytesView v) -> Writer&;  ///< bytes whose length both sides know
+  auto bytes(BytesView v) -> Writer&;  ///< u32 length, then the bytes
   auto text(std::string_view v) -> Writer&;
   /// u32 count, then `each(writer, item)` for every item in order.
   template <typename Range, typename Each>
@@ -39,9 +39,9 @@ class Writer {
   Bytes out_;
 };
 
-/// Reads what Writer wrote. The first bad read makes every later one fail, so a decoder may read all its
-/// fields and ask once: `if (auto done = reader.finish(); !done) …`. Numbers read after a failure are zero, texts and bytes empty.
-/// Never allocates more than the input's own size.
+/// Reads what Writer wrote. The first bad read makes every later one fail, so a decoder may read
+/// all its fields and ask once: `if (auto done = reader.finish(); !done) …`. Numbers read after a
+/// failure are zero, texts and bytes empty. Never allocates more than the input's own size.
 class Reader {
  public:
   explicit Reader(BytesView in, std::string_view place = "message") : in_(in), place_(place) {}
@@ -57,7 +57,8 @@ class Reader {
   auto fixed(std::size_t size) -> Bytes;
   auto bytes(std::size_t size_max) -> Bytes;
   auto text(std::size_t size_max) -> std::string;
-  /// A list's count; fails above count_max, or when the rest could not hold `count` items of ≥ 1 byte.
+  /// A list's count; fails above count_max, or when the rest could not hold `count` items of ≥ 1
+  /// byte.
   auto count(std::size_t count_max) -> std::size_t;
   template <typename Each>
   auto list(std::size_t count_max, Each each) -> std::vector<decltype(each(*this))> {

@@ -5,7 +5,8 @@
 
 namespace consilium {
 
-/// The whole file. Errors: `file_missing`, `file_too_large`, `file_unreadable` (each names the path).
+/// The whole file. Errors: `file_missing`, `file_too_large`, `file_unreadable` (each names the
+/// path).
 [[nodiscard]] auto read_file(const std::filesystem::path& path, std::size_t size_max = 1U << 30U)
     -> Result<Bytes>;
 [[nodiscard]] auto read_text_file(const std::filesystem::path& path,
@@ -14,8 +15,9 @@ namespace consilium {
 /// Who may read a new file: the owner alone (keys), or whom the user's umask allows.
 enum class Readers { owner, by_umask };
 
-/// Writes beside the target, syncs, renames over it and syncs the folder: after a crash there is the old
-/// file or the new one, never half of one. Makes missing folders. Errors: `file_unwritable`, `disk_full`.
+/// Writes beside the target, syncs, renames over it and syncs the folder: after a crash there is
+/// the old file or the new one, never half of one. Makes missing folders. Errors:
+/// `file_unwritable`, `disk_full`.
 [[nodiscard]] auto write_file_durably(const std::filesystem::path& path, BytesView bytes,
                                       Readers readers = Readers::by_umask) -> Result<void>;
 

@@ -7,7 +7,8 @@
 
 namespace consilium {
 
-/// SHA-256 (FIPS 180-4) over pieces, on OpenSSL (about 1.6 GB/s where the processor has the instructions).
+/// SHA-256 (FIPS 180-4) over pieces, on OpenSSL (about 1.6 GB/s where the processor has the
+/// instructions).
 class Hasher {
  public:
   Hasher();
@@ -33,8 +34,8 @@ class Hasher {
 
 [[nodiscard]] auto sha256(BytesView bytes) -> Digest;
 
-/// H(tag, p₁, …) of sealing-spec §1: SHA-256(u16le len(tag) ‖ tag ‖ for each part: u64le len ‖ part).
-/// Two different lists of parts never give the same input bytes.
+/// H(tag, p₁, …) of sealing-spec §1: SHA-256(u16le len(tag) ‖ tag ‖ for each part: u64le len ‖
+/// part). Two different lists of parts never give the same input bytes.
 [[nodiscard]] auto tagged_hash(std::string_view tag, std::initializer_list<BytesView> parts)
     -> Digest;
 

@@ -21,7 +21,8 @@ using MinerId = Identity<std::uint16_t, struct MinerTag>;
 using RoundId = Identity<std::uint64_t, struct RoundTag>;
 /// A ledger height, from 1; 0 is genesis.
 using Height = Identity<std::uint64_t, struct HeightTag>;
-/// A case's pseudonym in its own hospital's case base, such as "H-0241". It never leaves that hospital.
+/// A case's pseudonym in its own hospital's case base, such as "H-0241". It never leaves that
+/// hospital.
 using CaseId = Identity<std::string, struct CaseTag>;
 
 }  // namespace consilium

@@ -5,7 +5,8 @@
 
 namespace consilium {
 
-/// Where chance comes from. Handed in, never taken: a protocol that gets a seeded one can be replayed.
+/// Where chance comes from. Handed in, never taken: a protocol that gets a seeded one can be
+/// replayed.
 class Random {
  public:
   virtual ~Random() = default;
@@ -31,8 +32,8 @@ class SystemRandom final : public Random {
   void fill(std::span<std::uint8_t> out) override;
 };
 
-/// A stream that is a pure function of (seed, label): AES-256-CTR under H("consilium/random/1", seed, label).
-/// For training, splits and tests. Never for keys.
+/// A stream that is a pure function of (seed, label): AES-256-CTR under H("consilium/random/1",
+/// seed, label). For training, splits and tests. Never for keys.
 class SeededRandom final : public Random {
  public:
   SeededRandom(BytesView seed, std::string_view label);
@@ -45,8 +46,8 @@ class SeededRandom final : public Random {
   std::unique_ptr<State> state_;
 };
 
-/// AES-256 in counter mode, counter from 0, 128-bit big-endian (NIST SP 800-38A): the public key stream of
-/// sealing-spec §4. About 8 GB/s with AES instructions.
+/// AES-256 in counter mode, counter from 0, 128-bit big-endian (NIST SP 800-38A): the public key
+/// stream of sealing-spec §4. About 8 GB/s with AES instructions.
 class AesCtr {
  public:
   explicit AesCtr(std::span<const std::uint8_t, 32> key);

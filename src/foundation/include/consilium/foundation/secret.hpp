@@ -14,8 +14,8 @@ void wipe(std::span<std::uint8_t> memory);
 /// Equal or not, in time that does not depend on the content. Sizes are public.
 [[nodiscard]] auto equal_in_constant_time(BytesView a, BytesView b) -> bool;
 
-/// Allocates memory that is locked, left out of core dumps, fenced by guard pages, and wiped when freed
-/// (sodium_malloc). Returns zeroed memory; the process stops when none is to be had.
+/// Allocates memory that is locked, left out of core dumps, fenced by guard pages, and wiped when
+/// freed (sodium_malloc). Returns zeroed memory; the process stops when none is to be had.
 [[nodiscard]] auto allocate_secret(std::size_t size) -> void*;
 void free_secret(void* memory);
 

@@ -11,9 +11,9 @@
 
 namespace consilium::learning {
 
-/// The shape of a back-propagation network (multi-layer perceptron; Rumelhart, Hinton, Williams 1986):
-/// inputs → hidden (ReLU) … → outputs, softmax over `outputs` diseases. `hidden` empty: logistic regression.
-/// outputs = 1 is one logistic unit: class 1 with σ(z) (FLamby's model).
+/// The shape of a back-propagation network (multi-layer perceptron; Rumelhart, Hinton, Williams
+/// 1986): inputs → hidden (ReLU) … → outputs, softmax over `outputs` diseases. `hidden` empty:
+/// logistic regression. outputs = 1 is one logistic unit: class 1 with σ(z) (FLamby's model).
 struct ModelShape {
   std::uint32_t inputs = 0;
   std::vector<std::uint32_t> hidden;
@@ -28,8 +28,8 @@ struct ModelShape {
 /// One batch of examples. `disease[i]` in [0, classes) or −1 (not recorded: gives no gradient).
 struct Batch {
   std::size_t rows = 0, columns = 0;
-  std::span<const float> values;           ///< rows × columns, row-major
-  std::span<const std::int32_t> disease;   ///< rows
+  std::span<const float> values;          ///< rows × columns, row-major
+  std::span<const std::int32_t> disease;  ///< rows
 };
 
 /// Number of classes a shape tells apart: 2 for one logistic unit.
@@ -42,7 +42,8 @@ class Model {
   /// All weights and biases, layer by layer: weights (outputs × inputs, row-major), then biases.
   [[nodiscard]] auto parameters() -> std::span<float> { return parameters_; }
   [[nodiscard]] auto parameters() const -> std::span<const float> { return parameters_; }
-  /// He initialisation (normal, variance 2/fan-in) for hidden layers, Glorot for the last, biases 0.
+  /// He initialisation (normal, variance 2/fan-in) for hidden layers, Glorot for the last, biases
+  /// 0.
   void initialise(Random& random);
   /// Posterior of every class, rows × class_count, each row sums to 1.
   [[nodiscard]] auto predict(const Batch& batch) const -> std::vector<float>;
@@ -52,8 +53,8 @@ class Model {
   [[nodiscard]] auto loss(const Batch& batch) const -> double;
   /// H("consilium/model/1", shape, parameters as IEEE 754 little-endian).
   [[nodiscard]] auto digest() const -> Digest;
-  /// Canonical file form: magic, version, shape, parameters. Errors of decode: `bad_model` (also for a
-  /// parameter that is not finite).
+  /// Canonical file form: magic, version, shape, parameters. Errors of decode: `bad_model` (also
+  /// for a parameter that is not finite).
   [[nodiscard]] auto encode() const -> Bytes;
   [[nodiscard]] static auto decode(BytesView bytes) -> Result<Model>;
 

@@ -1,8 +1,10 @@
 #pragma once
-/// The ledger is the consortium's memory: what was proposed, who agreed, what was opened, who is owed.
+/// The ledger is the consortium's memory: what was proposed, who agreed, what was opened, who is
+/// owed.
 ///
-/// It is a pure state machine: no clock, no floating point, no unordered iteration, no I/O. The same transactions in
-/// the same blocks give the same state digest on every hospital's machine, whichever driver delivers them.
+/// It is a pure state machine: no clock, no floating point, no unordered iteration, no I/O. The
+/// same transactions in the same blocks give the same state digest on every hospital's machine,
+/// whichever driver delivers them.
 ///
 /// Always true, and checked after every block:
 ///   - heights grow by exactly one;
@@ -23,7 +25,15 @@ namespace consilium::ledger {
 
 /// sealing-spec §7
 enum class RoundState : std::uint8_t {
-  sealing = 1, attesting = 2, frozen = 3, opening = 4, opened = 5, judging = 6, accepted = 7, rolled_back = 8, aborted = 9
+  sealing = 1,
+  attesting = 2,
+  frozen = 3,
+  opening = 4,
+  opened = 5,
+  judging = 6,
+  accepted = 7,
+  rolled_back = 8,
+  aborted = 9
 };
 [[nodiscard]] auto state_name(RoundState state) -> std::string_view;
 
@@ -32,7 +42,7 @@ struct Member {
   MemberInfo info;
   bool active = true;
   Height since;
-  std::uint64_t sequence = 0;   ///< last used
+  std::uint64_t sequence = 0;  ///< last used
   std::uint64_t credits = 0, credits_data = 0, credits_verify = 0, credits_pack = 0;
 };
 
@@ -42,18 +52,19 @@ struct RoundRecord {
   HospitalId opener;
   Height opened_at;
   RoundState state = RoundState::sealing;
-  Height deadline;                       ///< of the present state
+  Height deadline;  ///< of the present state
   Digest seed, stream;
   std::uint32_t committee_epoch = 0;
-  std::vector<HospitalId> miners;        ///< miner m is miners[m-1]
+  std::vector<HospitalId> miners;  ///< miner m is miners[m-1]
   std::map<HospitalId, SubmitManifest> manifests;
   std::map<HospitalId, Height> submitted_at;
   std::map<HospitalId, std::vector<HospitalId>> attests;  ///< by miner's member id
-  std::map<std::pair<HospitalId, HospitalId>, bool> complaints;  ///< (hospital, miner) → answered well
-  std::vector<HospitalId> excluded;      ///< left out before freeze: bad_sharing, equivocation
-  std::vector<sealing::SetMember> set;   ///< U, once frozen
+  std::map<std::pair<HospitalId, HospitalId>, bool>
+      complaints;                       ///< (hospital, miner) → answered well
+  std::vector<HospitalId> excluded;     ///< left out before freeze: bad_sharing, equivocation
+  std::vector<sealing::SetMember> set;  ///< U, once frozen
   Digest set_digest, partition_digest;
-  HospitalId packer;                     ///< who froze
+  HospitalId packer;  ///< who froze
   std::vector<HospitalId> ready;
   std::map<HospitalId, Digest> share_sums;
   std::map<HospitalId, ResultAttest> results;
@@ -61,35 +72,45 @@ struct RoundRecord {
   std::map<HospitalId, Digest> vote_commits;
   std::map<HospitalId, bool> votes;
   std::map<HospitalId, Digest> models;
-  std::string reason;                    ///< of aborted, rolled_back
-  std::map<HospitalId, std::uint64_t> rewards;   ///< data + verification + packing
+  std::string reason;                           ///< of aborted, rolled_back
+  std::map<HospitalId, std::uint64_t> rewards;  ///< data + verification + packing
   Height closed_at;
-  Policy policy;                         ///< as it was when the round was opened: fixed from there
+  Policy policy;  ///< as it was when the round was opened: fixed from there
   Digest schema;
-  Height freezable_at;                   ///< since when freeze_rule has a list; 0 while it has none
+  Height freezable_at;  ///< since when freeze_rule has a list; 0 while it has none
   /// Digest of a hospital's second, different manifest: the first counts, and earns nothing.
   std::map<HospitalId, Digest> equivocations;
-  std::map<HospitalId, Bytes> complaint_lists;   ///< ManifestLists bytes of hospitals complained about
+  std::map<HospitalId, Bytes>
+      complaint_lists;  ///< ManifestLists bytes of hospitals complained about
   std::map<std::pair<HospitalId, HospitalId>, Answer> answers;  ///< good ones, by (hospital, miner)
-  std::vector<HospitalId> different_model;       ///< who posted another model than the one that was fixed
+  std::vector<HospitalId>
+      different_model;  ///< who posted another model than the one that was fixed
   std::map<HospitalId, std::uint64_t> rewards_data, rewards_verify, rewards_pack;
 };
 /// Accepted, rolled back or aborted: nothing but model digests may follow.
 [[nodiscard]] auto is_closed(RoundState state) -> bool;
 
-/// sealing-spec §8.3: everything ever opened from one base (updates) or in one stream (everything else).
+/// sealing-spec §8.3: everything ever opened from one base (updates) or in one stream (everything
+/// else).
 struct Family {
-  sealing::Partition partition;          ///< Π, fixed by the first freeze and kept for ever
+  sealing::Partition partition;  ///< Π, fixed by the first freeze and kept for ever
   Digest partition_digest;
-  RoundId first;                         ///< the round whose freeze fixed Π
-  std::uint32_t committee_epoch = 0;     ///< the committee that serves it; another one finds it closed
-  bool served = false;                   ///< a miner has posted Ready for a set of it
-  std::vector<Digest> opened;            ///< H(U) of every round that entered Opening
+  RoundId first;                      ///< the round whose freeze fixed Π
+  std::uint32_t committee_epoch = 0;  ///< the committee that serves it; another one finds it closed
+  std::vector<Digest> opened;         ///< H(U) of every round that entered Opening
 };
 /// base for updates, stream for every other purpose
 [[nodiscard]] auto family_of(const RoundRecord& round) -> const Digest&;
 
-enum class AlignmentState : std::uint8_t { opened = 1, keyed = 2, committed = 3, fixed = 4, released = 5, closed = 6, failed = 7 };
+enum class AlignmentState : std::uint8_t {
+  opened = 1,
+  keyed = 2,
+  committed = 3,
+  fixed = 4,
+  released = 5,
+  closed = 6,
+  failed = 7
+};
 [[nodiscard]] auto state_name(AlignmentState state) -> std::string_view;
 struct AlignmentSession {
   AlignmentRecord record;
@@ -98,29 +119,34 @@ struct AlignmentSession {
   AlignmentState state = AlignmentState::opened;
   std::uint32_t attempt = 1;
   Height deadline;
-  std::map<HospitalId, AlignKeys> keys;          ///< of this attempt, by slot owner
-  std::map<HospitalId, AlignCommit> commits;     ///< of this attempt
-  std::map<HospitalId, Digest> inputs;           ///< com_x of the session: the same in every attempt
+  std::map<HospitalId, AlignKeys> keys;       ///< of this attempt, by slot owner
+  std::map<HospitalId, AlignCommit> commits;  ///< of this attempt
+  std::map<HospitalId, Digest> inputs;        ///< com_x of the session: the same in every attempt
   std::map<HospitalId, std::vector<HospitalId>> acks;
-  std::vector<HospitalId> participants;          ///< once fixed
-  Digest fix;                                    ///< over participants, their commitments and the node keys of the attempt
+  std::vector<HospitalId> participants;  ///< once fixed
+  Digest fix;  ///< over participants, their commitments and the node keys of the attempt
   std::map<HospitalId, AlignReceipt> receipts;
-  std::vector<std::string> warnings;             ///< `probe_budget`, `small_change`, `threshold_changed`
-  std::vector<std::string> aborts;               ///< code of each ended attempt
+  std::vector<std::string> warnings;  ///< `probe_budget`, `small_change`, `threshold_changed`
+  std::vector<std::string> aborts;    ///< code of each ended attempt
 };
 
-struct ModelRecord { Digest model, parent; RoundId round; Height height; };
+struct ModelRecord {
+  Digest model, parent;
+  RoundId round;
+  Height height;
+};
 
 /// Accepted, or the named error; a refused transaction leaves no trace in the state.
 using Verdict = Result<void>;
 
 struct Block {
   Height height;
-  Digest previous;                 ///< state digest before this block
-  std::vector<Bytes> transactions; ///< encoded, in order; refused ones are not in a block
+  Digest previous;                  ///< state digest before this block
+  std::vector<Bytes> transactions;  ///< encoded, in order; refused ones are not in a block
   [[nodiscard]] auto encode() const -> Bytes;
   [[nodiscard]] static auto decode(BytesView bytes) -> Result<Block>;
-  /// The ledger's own: H("consilium/ledger/1/block", previous, height, transactions in order) (design §2).
+  /// The ledger's own: H("consilium/ledger/1/block", previous, height, transactions in order)
+  /// (design §2).
   [[nodiscard]] auto hash() const -> Digest;
 };
 
@@ -137,36 +163,47 @@ class State {
   [[nodiscard]] virtual auto members() const -> const std::map<HospitalId, Member>& = 0;
   [[nodiscard]] virtual auto rounds() const -> const std::map<RoundId, RoundRecord>& = 0;
   [[nodiscard]] virtual auto alignments() const -> const std::vector<AlignmentSession>& = 0;
-  [[nodiscard]] virtual auto models() const -> const std::vector<ModelRecord>& = 0;  ///< accepted, oldest first
-  struct OpenProposal { std::uint64_t id; HospitalId by; Propose proposal; std::map<HospitalId, bool> votes; Height at, expiry; };
+  [[nodiscard]] virtual auto models() const
+      -> const std::vector<ModelRecord>& = 0;  ///< accepted, oldest first
+  struct OpenProposal {
+    std::uint64_t id;
+    HospitalId by;
+    Propose proposal;
+    std::map<HospitalId, bool> votes;
+    Height at, expiry;
+  };
   [[nodiscard]] virtual auto proposals() const -> const std::map<std::uint64_t, OpenProposal>& = 0;
   [[nodiscard]] virtual auto families() const -> const std::map<Digest, Family>& = 0;
   /// How many admissions and removals have changed the committee.
   [[nodiscard]] virtual auto committee_epoch() const -> std::uint32_t = 0;
-  /// The base of the very first update round; every update starts from it until a model is accepted.
+  /// The base of the very first update round; every update starts from it until a model is
+  /// accepted.
   [[nodiscard]] virtual auto initial_model() const -> const std::optional<Digest>& = 0;
   /// The hash of a past block (design §2); the zero digest for height 0.
   [[nodiscard]] virtual auto block_hash(Height height) const -> Digest = 0;
 
   [[nodiscard]] auto find_round(RoundId id) const -> const RoundRecord*;
   [[nodiscard]] auto member_by_name(std::string_view name) const -> const Member*;
-  [[nodiscard]] auto hospitals() const -> std::vector<HospitalId>;   ///< active, role hospital, ascending
+  [[nodiscard]] auto hospitals() const
+      -> std::vector<HospitalId>;  ///< active, role hospital, ascending
   /// Miners of the present committee, miner m at [m-1]: all hospitals, or the server alone.
   [[nodiscard]] auto committee() const -> std::vector<HospitalId>;
   /// RoundParameters for sealing from a round's record.
   [[nodiscard]] auto parameters_of(const RoundRecord& round) const -> sealing::RoundParameters;
-  /// What freeze must say: the verified updates (≥ t attests, no open complaint, not excluded), ascending – or
-  /// why not: `too_early` (somebody may still be verified before the deadline), `set_too_small`, `set_forbidden`.
+  /// What freeze must say: the verified updates (≥ t attests, no open complaint, not excluded),
+  /// ascending – or why not: `too_early` (somebody may still be verified before the deadline),
+  /// `set_too_small`, `set_forbidden`.
   [[nodiscard]] auto freeze_rule(const RoundRecord& round) const -> Result<Freeze>;
-  /// Packing right (design 6.3): ranked draw among the miners, weighted by verified contribution of the last 8 rounds
-  /// (integers, capped), seeded by the hash of the block that opened the round. Rank r may freeze from
-  /// r · pack_step heights after the round could be frozen.
+  /// Packing right (design 6.3): ranked draw among the miners, weighted by verified contribution of
+  /// the last 8 rounds (integers, capped), seeded by the hash of the block that opened the round.
+  /// Rank r may freeze from r · pack_step heights after the round could be frozen.
   [[nodiscard]] auto packer_ranks(const RoundRecord& round) const -> std::vector<HospitalId>;
   /// Whose freeze the next block would take, best rank first; nobody while freeze_rule has no list.
   [[nodiscard]] auto packers_now(const RoundRecord& round) const -> std::vector<HospitalId>;
   /// Epoch of the last released pattern alignment, 0 before any.
   [[nodiscard]] auto data_epoch() const -> std::uint64_t;
-  /// May votes be revealed in the next block (everybody committed, or half of the judging time is over)?
+  /// May votes be revealed in the next block (everybody committed, or half of the judging time is
+  /// over)?
   [[nodiscard]] auto reveals_open(const RoundRecord& round) const -> bool;
 };
 /// Heights from one packing rank's turn to the next one's.
@@ -183,14 +220,15 @@ class Ledger final : public State {
   [[nodiscard]] auto check(const Transaction& transaction) const -> Verdict;
   /// Judges one transaction inside the block being built and, if accepted, changes the state.
   [[nodiscard]] auto apply(const Transaction& transaction) -> Verdict;
-  /// Ends the block: height + 1, deadlines of the rule, invariants, digest. Gives the block that was made.
+  /// Ends the block: height + 1, deadlines of the rule, invariants, digest. Gives the block that
+  /// was made.
   auto end_block() -> Block;
-  /// Applies a whole block from elsewhere. Errors: `wrong_previous`, `wrong_height`, or the verdict of the
-  /// first transaction that does not hold; the ledger is then as it was before.
-  /// Also `block_in_progress`: this ledger is building a block of its own.
+  /// Applies a whole block from elsewhere. Errors: `wrong_previous`, `wrong_height`, or the verdict
+  /// of the first transaction that does not hold; the ledger is then as it was before. Also
+  /// `block_in_progress`: this ledger is building a block of its own.
   [[nodiscard]] auto apply_block(const Block& block) -> Result<void>;
-  /// Takes back the block that is being built, or else the one made last (once): for a driver that could not
-  /// make it durable.
+  /// Takes back the block that is being built, or else the one made last (once): for a driver that
+  /// could not make it durable.
   void revert_block();
   /// Transactions and their bytes accepted into the block that is being built.
   [[nodiscard]] auto pending_count() const -> std::size_t;

@@ -7,18 +7,19 @@
 
 namespace consilium::ledger {
 
-/// A node's `ledger.db`: genesis, blocks and the state digest after each, durable before acknowledged.
-/// Opening re-plays every block and compares every digest.
+/// A node's `ledger.db`: genesis, blocks and the state digest after each, durable before
+/// acknowledged. Opening re-plays every block and compares every digest.
 class LedgerStore {
  public:
   /// Makes a new file with this genesis. Error: `file_exists`.
   [[nodiscard]] static auto create(const std::filesystem::path& file, const Genesis& genesis)
       -> Result<LedgerStore>;
-  /// Errors: `file_missing`, `database_damaged` (file's seal, a row's digest, or a re-played state digest differs –
-  /// names file and height), `database_foreign`.
+  /// Errors: `file_missing`, `database_damaged` (file's seal, a row's digest, or a re-played state
+  /// digest differs – names file and height), `database_foreign`.
   [[nodiscard]] static auto open(const std::filesystem::path& file) -> Result<LedgerStore>;
   /// The same without the right to write, for `ledger show` and `ledger verify`.
-  [[nodiscard]] static auto open_read_only(const std::filesystem::path& file) -> Result<LedgerStore>;
+  [[nodiscard]] static auto open_read_only(const std::filesystem::path& file)
+      -> Result<LedgerStore>;
   LedgerStore(LedgerStore&&) noexcept;
   auto operator=(LedgerStore&&) noexcept -> LedgerStore&;
   ~LedgerStore();
@@ -50,19 +51,22 @@ class Driver {
       -> Result<std::vector<Block>> = 0;
 };
 
-/// Driver `solo`: one sequencer with its own ledger.db, in process. It orders; it cannot open anything.
+/// Driver `solo`: one sequencer with its own ledger.db, in process. It orders; it cannot open
+/// anything.
 ///
-/// A transaction is judged and applied the moment it is submitted, so that a sender may submit several for one
-/// block; `store().ledger()` shows them at once, while height, digest and `blocks_after` move with make_block.
+/// A transaction is judged and applied the moment it is submitted, so that a sender may submit
+/// several for one block; `store().ledger()` shows them at once, while height, digest and
+/// `blocks_after` move with make_block.
 class SoloSequencer final : public Driver {
  public:
   explicit SoloSequencer(LedgerStore store);
   [[nodiscard]] auto submit(const Transaction& transaction) -> Verdict override;
   [[nodiscard]] auto blocks_after(Height height, std::size_t count_max)
       -> Result<std::vector<Block>> override;
-  /// Packs what is waiting (at most 10 000 transactions or 4 MiB: `queue_full` above) into a block and makes it
-  /// durable; without waiting transactions only when `even_empty`. Gives true when a block was made. When it
-  /// cannot be made durable (`disk_full`), the waiting transactions are dropped: submit them again.
+  /// Packs what is waiting (at most 10 000 transactions or 4 MiB: `queue_full` above) into a block
+  /// and makes it durable; without waiting transactions only when `even_empty`. Gives true when a
+  /// block was made. When it cannot be made durable (`disk_full`), the waiting transactions are
+  /// dropped: submit them again.
   [[nodiscard]] auto make_block(bool even_empty) -> Result<bool>;
   [[nodiscard]] auto store() const -> const LedgerStore&;
   [[nodiscard]] auto close() -> Result<void>;
@@ -75,7 +79,8 @@ struct VerifyReport {
   std::uint64_t blocks = 0, transactions = 0;
   Digest state_digest;
   Height height;
-  std::uint64_t credits = 0;   ///< recomputed from every accepted round by a second, separate computation
+  std::uint64_t credits =
+      0;  ///< recomputed from every accepted round by a second, separate computation
   std::map<std::string, std::uint64_t> credits_by_member;
 };
 /// Re-plays everything of one node's ledger.db and recomputes every credit and digest.

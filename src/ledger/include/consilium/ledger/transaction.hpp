@@ -1,6 +1,6 @@
 #pragma once
-// Every transaction the consortium knows, as values. Names, order and fields are the protocol: changing one
-// is a protocol change. Integers only; no patient data, ever: digests and counts.
+// Every transaction the consortium knows, as values. Names, order and fields are the protocol:
+// changing one is a protocol change. Integers only; no patient data, ever: digests and counts.
 
 #include <array>
 #include <cstdint>
@@ -16,42 +16,47 @@
 namespace consilium::ledger {
 
 enum class Topology : std::uint8_t { central = 1, committee = 2 };
-enum class MemberRole : std::uint8_t { hospital = 1, server = 2 };  ///< server: the centre of `central`, no data, no vote
+enum class MemberRole : std::uint8_t {
+  hospital = 1,
+  server = 2
+};  ///< server: the centre of `central`, no data, no vote
 
 struct MemberInfo {
-  std::string name;             ///< [a-z0-9-]{1,32}: also the node's folder
-  std::string title;            ///< what people read, ≤ 64 bytes UTF-8
+  std::string name;   ///< [a-z0-9-]{1,32}: also the node's folder
+  std::string title;  ///< what people read, ≤ 64 bytes UTF-8
   MemberRole role = MemberRole::hospital;
   sealing::VerifyKey key;
   sealing::BoxPublicKey box_key;
   auto operator==(const MemberInfo&) const -> bool = default;
 };
 
-/// What the consortium agreed. Deadlines are counted in heights from the transaction that starts the step.
+/// What the consortium agreed. Deadlines are counted in heights from the transaction that starts
+/// the step.
 struct Policy {
   Topology topology = Topology::committee;
-  std::uint16_t honest_min = 3;         ///< k_min: fewest honest hospitals in anything opened (≥ 3)
-  std::uint16_t colluders = 0;          ///< c
+  std::uint16_t honest_min = 3;  ///< k_min: fewest honest hospitals in anything opened (≥ 3)
+  std::uint16_t colluders = 0;   ///< c
   std::uint32_t seal_heights = 40, attest_heights = 40, ready_heights = 40, publish_heights = 40,
                 judge_heights = 40;
-  std::uint64_t weight_cap = 1024;      ///< W, samples
-  std::uint32_t clip_micro = 2'000'000; ///< C of every update coordinate, 10⁻⁶
-  std::uint32_t small_cell = 10;        ///< statistics below this many cases are sealed as zeros
-  std::uint64_t cases_max = 4096;       ///< of one hospital, for the scale of statistics
-  std::uint16_t align_threshold = 2;    ///< k
+  std::uint64_t weight_cap = 1024;       ///< W, samples
+  std::uint32_t clip_micro = 2'000'000;  ///< C of every update coordinate, 10⁻⁶
+  std::uint32_t small_cell = 10;         ///< statistics below this many cases are sealed as zeros
+  std::uint64_t cases_max = 4096;        ///< of one hospital, for the scale of statistics
+  std::uint16_t align_threshold = 2;     ///< k
   bool allow_k2 = true;
   std::uint64_t align_cap = 1U << 16U;  ///< C of alignment: claimed cells a hospital
   std::uint32_t sessions_a_year = 52;
-  std::uint32_t round_pool = 1000;      ///< credits of an accepted update round
+  std::uint32_t round_pool = 1000;  ///< credits of an accepted update round
   std::uint16_t data_percent = 70, verify_percent = 20, pack_percent = 10;  ///< sum 100
   auto operator==(const Policy&) const -> bool = default;
 };
 
-/// The first page. Its digest is the consortium's id. One founder; everybody else is admitted by vote.
+/// The first page. Its digest is the consortium's id. One founder; everybody else is admitted by
+/// vote.
 struct Genesis {
-  std::string name;             ///< "heart-four"
+  std::string name;  ///< "heart-four"
   std::uint64_t created_unix_s = 0;
-  MemberInfo founder;           ///< member 1
+  MemberInfo founder;  ///< member 1
   /// In `central`: the server, member 2; it orders, holds the key and never votes.
   std::vector<MemberInfo> servers;
   Policy policy;
@@ -61,103 +66,180 @@ struct Genesis {
   [[nodiscard]] static auto decode(BytesView bytes) -> Result<Genesis>;
   [[nodiscard]] auto consortium() const -> Digest;
 };
-/// Errors: `bad_name`, `bad_key`, `bad_policy`, `bad_members` (`central` needs exactly one server, `committee` none).
+/// Errors: `bad_name`, `bad_key`, `bad_policy`, `bad_members` (`central` needs exactly one server,
+/// `committee` none).
 [[nodiscard]] auto check_genesis(const Genesis& genesis) -> Result<void>;
 /// Error: `bad_policy`, saying which line of it.
 [[nodiscard]] auto check_policy(const Policy& policy) -> Result<void>;
-/// Name, title and role as they must be written, and a usable box key. Errors: `bad_name`, `bad_key`.
+/// Name, title and role as they must be written, and a usable box key. Errors: `bad_name`,
+/// `bad_key`.
 [[nodiscard]] auto check_member_info(const MemberInfo& member) -> Result<void>;
 
-// --- consortium -------------------------------------------------------------------------------------------
-struct ProposeAdmit { MemberInfo member; };
-struct ProposeRemove { HospitalId member; };
-struct ProposePolicy { Policy policy; };
-struct ProposeSchema { Digest schema; };
-/// A proposal is open until expiry; the proposer's vote is counted as yes. Accepted the moment more than two
-/// thirds of the hospitals (the target left out) said yes, refused when that cannot happen any more.
-struct Propose { std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema> what; };
-struct Vote { std::uint64_t proposal = 0; bool yes = false; };
+// --- consortium
+// -------------------------------------------------------------------------------------------
+struct ProposeAdmit {
+  MemberInfo member;
+};
+struct ProposeRemove {
+  HospitalId member;
+};
+struct ProposePolicy {
+  Policy policy;
+};
+struct ProposeSchema {
+  Digest schema;
+};
+/// A proposal is open until expiry; the proposer's vote is counted as yes. Accepted the moment more
+/// than two thirds of the hospitals (the target left out) said yes, refused when that cannot happen
+/// any more.
+struct Propose {
+  std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema> what;
+};
+struct Vote {
+  std::uint64_t proposal = 0;
+  bool yes = false;
+};
 
-// --- round (sealing-spec §7) --------------------------------------------------------------------------------
+// --- round (sealing-spec §7)
+// --------------------------------------------------------------------------------
 struct OpenRound {
   sealing::Purpose purpose = sealing::Purpose::update;
-  std::uint64_t data_epoch = 0;      ///< epoch of the last released pattern alignment, 0 before any
-  Digest base;                       ///< digest of the model; no_model_base() for streams without one
+  std::uint64_t data_epoch = 0;  ///< epoch of the last released pattern alignment, 0 before any
+  Digest base;                   ///< digest of the model; no_model_base() for streams without one
   std::uint8_t suite = 0;
-  std::uint64_t length = 0;          ///< m
-  std::uint32_t hospitals_max = 0;   ///< n_max
-  std::uint32_t clip_micro = 0;      ///< = policy for updates, 0 otherwise
-  std::uint64_t weight_cap = 0;      ///< = policy for updates, 0 otherwise
-  Bytes plan;                        ///< what to train or count, opaque here, ≤ 4096 bytes
+  std::uint64_t length = 0;         ///< m
+  std::uint32_t hospitals_max = 0;  ///< n_max
+  std::uint32_t clip_micro = 0;     ///< = policy for updates, 0 otherwise
+  std::uint64_t weight_cap = 0;     ///< = policy for updates, 0 otherwise
+  Bytes plan;                       ///< what to train or count, opaque here, ≤ 4096 bytes
 };
 struct SubmitManifest {
   RoundId round;
   sealing::Manifest manifest;
-  std::uint64_t claimed_patterns = 0;  ///< bucketed: 0 or 64·2^j (alignment-spec §3.5); credits are paid on it
+  std::uint64_t claimed_patterns =
+      0;  ///< bucketed: 0 or 64·2^j (alignment-spec §3.5); credits are paid on it
 };
-/// One batched word of a miner about every manifest it has judged; a second one must only add hospitals.
-struct Attest { RoundId round; std::vector<HospitalId> valid; };
-struct Complaint { RoundId round; HospitalId hospital; Bytes lists; };  ///< ManifestLists bytes of the accused
-struct Answer { RoundId round; MinerId miner; Bytes share, masks, salt; };
+/// One batched word of a miner about every manifest it has judged; a second one must only add
+/// hospitals.
+struct Attest {
+  RoundId round;
+  std::vector<HospitalId> valid;
+};
+struct Complaint {
+  RoundId round;
+  HospitalId hospital;
+  Bytes lists;
+};  ///< ManifestLists bytes of the accused
+struct Answer {
+  RoundId round;
+  MinerId miner;
+  Bytes share, masks, salt;
+};
 /// The packer's candidate block: exactly the list the rule gives.
-struct Freeze { RoundId round; std::vector<sealing::SetMember> set; Digest set_digest, partition_digest; };
-struct Ready { RoundId round; Digest set_digest, partition_digest; };
-struct PublishShare { RoundId round; Digest set_digest; Digest share_sum; };  ///< blob
-struct ResultAttest { RoundId round; Digest values, body_sum_root, key; };
-struct VoteCommit { RoundId round; Digest commitment; };  ///< H("…vote", round_seed, u16 hospital, u8 vote, salt[32])
-struct VoteReveal { RoundId round; bool accept = false; Digest salt; };
-struct Decide { RoundId round; };                  ///< anyone, once the rule can decide
-struct ModelDigest { RoundId round; Digest model; };
-struct Abort { RoundId round; };                   ///< anyone, once a deadline of the rule has passed
+struct Freeze {
+  RoundId round;
+  std::vector<sealing::SetMember> set;
+  Digest set_digest, partition_digest;
+};
+struct Ready {
+  RoundId round;
+  Digest set_digest, partition_digest;
+};
+struct PublishShare {
+  RoundId round;
+  Digest set_digest;
+  Digest share_sum;
+};  ///< blob
+struct ResultAttest {
+  RoundId round;
+  Digest values, body_sum_root, key;
+};
+struct VoteCommit {
+  RoundId round;
+  Digest commitment;
+};  ///< H("…vote", round_seed, u16 hospital, u8 vote, salt[32])
+struct VoteReveal {
+  RoundId round;
+  bool accept = false;
+  Digest salt;
+};
+struct Decide {
+  RoundId round;
+};  ///< anyone, once the rule can decide
+struct ModelDigest {
+  RoundId round;
+  Digest model;
+};
+struct Abort {
+  RoundId round;
+};  ///< anyone, once a deadline of the rule has passed
 
-// --- alignment (alignment-spec §5) --------------------------------------------------------------------------
+// --- alignment (alignment-spec §5)
+// --------------------------------------------------------------------------
 enum class AlignmentSubject : std::uint8_t { pattern = 1, attribute = 2, code = 3 };
 struct AlignmentRecord {
   std::uint64_t epoch = 0;
-  std::array<std::uint8_t, 16> session{};   ///< sid
+  std::array<std::uint8_t, 16> session{};  ///< sid
   AlignmentSubject subject = AlignmentSubject::pattern;
   Digest schema, dictionary;
-  std::uint64_t cells = 0;                  ///< D
-  std::uint16_t threshold = 0;              ///< k
-  std::uint64_t cap = 0;                    ///< C
+  std::uint64_t cells = 0;      ///< D
+  std::uint16_t threshold = 0;  ///< k
+  std::uint64_t cap = 0;        ///< C
   std::uint32_t support = 1;
-  std::vector<HospitalId> members;          ///< ascending
-  std::vector<HospitalId> slots;            ///< three distinct owners of P0, P1, P2
+  std::vector<HospitalId> members;  ///< ascending
+  std::vector<HospitalId> slots;    ///< three distinct owners of P0, P1, P2
   std::uint8_t chunk_log2 = 20;
   Digest circuit;
   std::uint32_t commit_heights = 20, deliver_heights = 20, compute_heights = 40;
   std::uint8_t attempts_max = 3;
-  Digest previous;                          ///< record digest of the last session of the subject, zero for none
+  Digest previous;  ///< record digest of the last session of the subject, zero for none
   [[nodiscard]] auto encode() const -> Bytes;
   [[nodiscard]] static auto decode(BytesView bytes) -> Result<AlignmentRecord>;
-  [[nodiscard]] auto digest() const -> Digest;   ///< R
+  [[nodiscard]] auto digest() const -> Digest;  ///< R
 };
-struct OpenAlignment { AlignmentRecord record; };
-struct AlignKeys { std::array<std::uint8_t, 32> key{}; };
-struct AlignCommit { std::array<Digest, 3> shares; Digest input; };
-struct AlignAck { std::vector<HospitalId> matched; };
-struct AlignFix {};                                 ///< deterministic from what the ledger has
-struct AlignAborted { std::string code; HospitalId first, second; };  ///< dispute pair; equal ids: the sender's own restart
-struct AlignReceipt { Digest commitments_root, circuit, verdict; std::uint64_t chunks = 0, bytes = 0; };
+struct OpenAlignment {
+  AlignmentRecord record;
+};
+struct AlignKeys {
+  std::array<std::uint8_t, 32> key{};
+};
+struct AlignCommit {
+  std::array<Digest, 3> shares;
+  Digest input;
+};
+struct AlignAck {
+  std::vector<HospitalId> matched;
+};
+struct AlignFix {};  ///< deterministic from what the ledger has
+struct AlignAborted {
+  std::string code;
+  HospitalId first, second;
+};  ///< dispute pair; equal ids: the sender's own restart
+struct AlignReceipt {
+  Digest commitments_root, circuit, verdict;
+  std::uint64_t chunks = 0, bytes = 0;
+};
 struct PublishAlignment {
   std::array<std::uint8_t, 16> session{};
   std::uint32_t attempt = 1;
   std::variant<AlignKeys, AlignCommit, AlignAck, AlignFix, AlignAborted, AlignReceipt> kind;
 };
-struct CloseAlignment { std::array<std::uint8_t, 16> session{}; };
+struct CloseAlignment {
+  std::array<std::uint8_t, 16> session{};
+};
 
-using Body = std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer, Freeze, Ready,
-                          PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide, ModelDigest, Abort,
-                          OpenAlignment, PublishAlignment, CloseAlignment>;
+using Body = std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer,
+                          Freeze, Ready, PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide,
+                          ModelDigest, Abort, OpenAlignment, PublishAlignment, CloseAlignment>;
 /// snake_case, as design §6 names them: "open_round".
 [[nodiscard]] auto name_of(const Body& body) -> std::string_view;
 
 /// A signed transaction. Size ≤ 64 KiB encoded.
 struct Transaction {
   Digest consortium;
-  HospitalId sender;          ///< member id
-  std::uint64_t sequence = 0; ///< 1, 2, 3 … of this sender, no gaps
-  Height expiry;              ///< refused above it
+  HospitalId sender;           ///< member id
+  std::uint64_t sequence = 0;  ///< 1, 2, 3 … of this sender, no gaps
+  Height expiry;               ///< refused above it
   Body body;
   sealing::Signature signature;
 
@@ -170,7 +252,8 @@ struct Transaction {
 [[nodiscard]] auto sign_transaction(Transaction transaction, const sealing::SigningKey& key)
     -> Transaction;
 
-/// H("…vote", …) of §9.5, with round and name inside so that nobody can repeat another's commitment.
+/// H("…vote", …) of §9.5, with round and name inside so that nobody can repeat another's
+/// commitment.
 [[nodiscard]] auto vote_commitment(const Digest& round_seed, HospitalId hospital, bool accept,
                                    const Digest& salt) -> Digest;
 

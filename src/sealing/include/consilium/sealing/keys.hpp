@@ -1,5 +1,6 @@
 #pragma once
-// Who may sign and who may open a box. Ed25519 (RFC 8032) and X25519 sealed boxes, both from libsodium.
+// Who may sign and who may open a box. Ed25519 (RFC 8032) and X25519 sealed boxes, both from
+// libsodium.
 
 #include <array>
 
@@ -57,8 +58,8 @@ class BoxKey {
   SecretBytes seed_, secret_;
   BoxPublicKey public_;
 };
-/// A key to which a box can be closed. Error: `bad_key` (a point of small order: its box would be open to all, and
-/// libsodium refuses it). Whoever admits a box key must ask first.
+/// A key to which a box can be closed. Error: `bad_key` (a point of small order: its box would be
+/// open to all, and libsodium refuses it). Whoever admits a box key must ask first.
 [[nodiscard]] auto check_box_key(const BoxPublicKey& key) -> Result<void>;
 /// crypto_box_seal: 48 bytes longer than the plaintext. The key must have passed `check_box_key`.
 [[nodiscard]] auto close_box(const BoxPublicKey& to, BytesView plaintext) -> Bytes;

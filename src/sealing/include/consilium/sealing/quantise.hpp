@@ -1,5 +1,6 @@
 #pragma once
-// A weighted update as fixed-point integers (sealing-spec §5), and the mean back from the opened sum.
+// A weighted update as fixed-point integers (sealing-spec §5), and the mean back from the opened
+// sum.
 
 #include <span>
 #include <vector>
@@ -9,29 +10,35 @@
 
 namespace consilium::sealing {
 
-/// Public and fixed before the round: a clip for every value, X_max, and the cap of the hidden weight.
+/// Public and fixed before the round: a clip for every value, X_max, and the cap of the hidden
+/// weight.
 struct Quantisation {
-  double clip = 1;              ///< C: |v| above it is clipped; step = C / value_max
-  std::int64_t value_max = 0;   ///< X_max
-  std::uint64_t weight_cap = 1; ///< W: u = min(samples, W) / W
+  double clip = 1;               ///< C: |v| above it is clipped; step = C / value_max
+  std::int64_t value_max = 0;    ///< X_max
+  std::uint64_t weight_cap = 1;  ///< W: u = min(samples, W) / W
 };
 
-/// Layout of a sealed update: [0] weight u·X_max, [1] clipped coordinates (count, at most X_max), [2..] values u·clip(v).
+/// Layout of a sealed update: [0] weight u·X_max, [1] clipped coordinates (count, at most X_max),
+/// [2..] values u·clip(v).
 inline constexpr std::size_t update_header = 2;
 
-/// Stochastic rounding ⌊v/step + ρ⌋, ρ uniform in [0,1) with 32 bits from `rounding`: unbiased, error < one step.
-/// The same values and the same stream give the same integers, sealed or clear.
-/// Errors: `bad_value` (NaN or infinity: nothing is sealed), `empty_weight` (samples = 0).
+/// Stochastic rounding ⌊v/step + ρ⌋, ρ uniform in [0,1) with 32 bits from `rounding`: unbiased,
+/// error < one step. The same values and the same stream give the same integers, sealed or clear.
+/// The weight is the nearest whole number, at least 1, and the values are weighted with that whole
+/// number: the mean carries no error from it. Errors: `bad_value` (NaN or infinity: nothing is
+/// sealed), `empty_weight` (samples = 0).
 [[nodiscard]] auto quantise(std::span<const float> update, std::uint64_t samples,
                             const Quantisation& q, Random& rounding)
     -> Result<std::vector<std::int64_t>>;
 
 struct Mean {
-  std::vector<float> update;   ///< Σ u_i v_i / Σ u_i
-  std::int64_t clipped = 0;    ///< opened count of clipped coordinates, all hospitals together
-  double mean_weight = 0;      ///< Σ u / n
+  std::vector<float> update;  ///< Σ u_i v_i / Σ u_i
+  std::int64_t clipped = 0;   ///< opened count of clipped coordinates, all hospitals together
+  double mean_weight = 0;     ///< Σ u / n
 };
-/// Errors: `empty_weight` (Σ u ≤ 0), `sum_out_of_range` (Σu > n·X_max, or |X[p]| > Σu + 2n: §7.3, attack 14).
+/// Errors: `empty_weight` (Σ u ≤ 0), `sum_out_of_range` (Σu > n·X_max, or |X[p]| > Σu + 2n: §7.3,
+/// attack 14; or a clip count outside 0 … n·X_max), `length_mismatch` (shorter than update_header,
+/// or no hospitals).
 [[nodiscard]] auto mean_of(std::span<const std::int64_t> sum, std::size_t hospitals,
                            const Quantisation& q) -> Result<Mean>;
 
