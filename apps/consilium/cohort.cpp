@@ -11,7 +11,7 @@ namespace consilium::app {
 namespace {
 
 constexpr std::size_t table_bytes_max = 64U << 20U;
-constexpr int held_back_percent = 33;
+constexpr int held_back_per_mille = 333;
 
 auto read_mapping(std::string_view name) -> Result<casebase::Mapping> {
   return casebase::parse_mapping(embedded_file(name), name);
@@ -113,13 +113,13 @@ auto load_heart(const CohortSource& source, SplitRule split, std::uint64_t seed)
     cohort.split = "FLamby's published split, 66 : 34";
   } else {
     for (auto& hospital : hospitals) {
-      casebase::hold_back(hospital.cases, held_back_percent, seed);
+      casebase::hold_back(hospital.cases, held_back_per_mille, seed);
     }
     cohort.split = "a third of every hospital's cases held back, stratified by diagnosis, by seed";
   }
   for (auto& hospital : hospitals) {
-    cohort.hospitals.push_back({node_name(hospital.hospital.name), hospital.hospital.name,
-                                std::move(hospital.cases)});
+    cohort.hospitals.push_back(
+        {node_name(hospital.hospital.name), hospital.hospital.name, std::move(hospital.cases)});
   }
   return cohort;
 }

@@ -378,7 +378,7 @@ auto ConsortiumRun::run(Terminal& terminal) -> Result<void> {
     }
     seconds_[next.step] += static_cast<double>(clock.monotonic_ms() - began_ms) / 1000.0;
   }
-  terminal.finish_progress();
+  terminal.end_step();
   return {};
 }
 

@@ -51,8 +51,9 @@ auto heart_spec(const DemoOptions& options) -> RunSpec {
   spec.align_attributes = options.align == "attributes";
   spec.align_k = options.align_k;
   spec.rounds = options.rounds;
-  // Chosen by 5-fold cross-validation inside the training rows (docs/results.md): the network with one hidden layer
-  // ties with logistic regression in AUC, and it is the network the product is about.
+  // Chosen by 5-fold cross-validation inside the training rows (docs/results.md): the network with
+  // one hidden layer ties with logistic regression in AUC, and it is the network the product is
+  // about.
   spec.hidden = {16};
   spec.training.local_steps = 20;
   spec.training.batch_rows = 16;
@@ -162,6 +163,7 @@ auto carry_out(RunSpec spec, const Cohort& cohort, Terminal& terminal) -> Result
     run->allow_next_epoch();
     CONSILIUM_CHECK(run->run(terminal));
   }
+  spec.next_epoch = next_epoch;
   FinishedRun out{spec, std::move(run), {}, std::nullopt};
   CONSILIUM_TRY(out.figures, measure(*out.run, spec));
   out.sealed_equals_clear =

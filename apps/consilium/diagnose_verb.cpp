@@ -49,6 +49,54 @@ auto answer_about(const casebase::Case& target, const casebase::Casebase& caseba
                             options);
 }
 
+/// Text filled up to a number of columns; a character of several bytes takes one of them.
+auto padded(const std::string& text, std::size_t columns) -> std::string {
+  const auto characters =
+      static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+      }));
+  return text + std::string(characters < columns ? columns - characters : 0, ' ');
+}
+
+/// This patient's findings beside those of the most similar cases.
+void print_side_by_side(const PatientAnswer& patient) {
+  const auto& similar = patient.answer.similar;
+  const auto shown = std::min<std::size_t>(similar.size(), 3);
+  std::vector<std::vector<std::string>> rows;
+  rows.push_back({"", "this patient"});
+  for (std::size_t i = 0; i < shown; ++i) {
+    rows[0].push_back(similar[i].id.value + "  " +
+                      std::to_string(similar[i].similarity).substr(0, 4));
+  }
+  for (const auto& finding : patient.findings) {
+    if (finding.text.empty()) continue;
+    auto& row = rows.emplace_back(std::vector<std::string>{finding.title, finding.text});
+    for (std::size_t i = 0; i < shown; ++i) {
+      for (const auto& c : similar[i].contributions) {
+        if (c.attribute_id != finding.attribute_id) continue;
+        const std::string mark = c.stance == diagnosis::Stance::supports      ? "✓ "
+                                 : c.stance == diagnosis::Stance::contradicts ? "✗ "
+                                                                              : "· ";
+        row.push_back(mark + (c.other_text.empty() ? "not recorded" : c.other_text));
+      }
+    }
+  }
+  auto& last = rows.emplace_back(std::vector<std::string>{"Diagnosis", "?"});
+  for (std::size_t i = 0; i < shown; ++i) last.push_back(similar[i].disease_title);
+
+  std::vector<std::size_t> widths(2 + shown, 0);
+  for (const auto& row : rows) {
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  }
+  std::printf("\n");
+  for (const auto& row : rows) {
+    std::printf(" ");
+    for (std::size_t c = 0; c < row.size(); ++c)
+      std::printf(" %s", padded(row[c], widths[c]).c_str());
+    std::printf("\n");
+  }
+}
+
 void print_answer(const PatientAnswer& patient, const std::optional<ModelInForce>& in_force) {
   const auto& answer = patient.answer;
   std::printf("%s, case %s\n\n", patient.hospital_title.c_str(), patient.case_id.c_str());
@@ -64,41 +112,7 @@ void print_answer(const PatientAnswer& patient, const std::optional<ModelInForce
                   count.cases, count.interval.low * 100, count.interval.high * 100);
     }
   }
-  if (!answer.similar.empty()) {
-    const auto shown = std::min<std::size_t>(answer.similar.size(), 3);
-    std::printf("\n  %-24s %-22s", "", "this patient");
-    for (std::size_t i = 0; i < shown; ++i) {
-      const auto head = answer.similar[i].id.value + " " +
-                        std::to_string(answer.similar[i].similarity).substr(0, 4);
-      std::printf(" %-22s", head.c_str());
-    }
-    std::printf("\n");
-    for (const auto& finding : patient.findings) {
-      if (finding.text.empty()) continue;
-      std::printf("  %-24s %-22s", finding.title.c_str(), finding.text.c_str());
-      for (std::size_t i = 0; i < shown; ++i) {
-        for (const auto& c : answer.similar[i].contributions) {
-          if (c.attribute_id != finding.attribute_id) continue;
-          const char* mark = c.stance == diagnosis::Stance::supports      ? "+ "
-                             : c.stance == diagnosis::Stance::contradicts ? "− "
-                                                                          : "· ";
-          const std::string text =
-              std::string(mark) + (c.other_text.empty() ? "not recorded" : c.other_text);
-          // Marks may take more bytes than columns.
-          const int bytes_over = c.stance == diagnosis::Stance::contradicts ? 2
-                                 : c.stance == diagnosis::Stance::supports  ? 0
-                                                                            : 1;
-          std::printf(" %-*s", 22 + bytes_over, text.c_str());
-        }
-      }
-      std::printf("\n");
-    }
-    std::printf("  %-24s %-22s", "Diagnosis", "?");
-    for (std::size_t i = 0; i < shown; ++i) {
-      std::printf(" %-22s", answer.similar[i].disease_title.c_str());
-    }
-    std::printf("\n");
-  }
+  if (!answer.similar.empty()) print_side_by_side(patient);
   std::printf("\nProposed: %s. %s\n",
               answer.proposed_title.empty() ? "nothing" : answer.proposed_title.c_str(),
               treatment_sentence(answer).c_str());

@@ -111,14 +111,17 @@ auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
                                                 spec.seed, "local/" + h.name));
     const auto own_view = view(kept, samples);
     const auto pooled_view = view(kept, everybody);
+    // FLamby tests every model at a centre under the centre's own norm, and on the pooled rows
+    // under the pooled one.
+    const auto& centre_view_of_pooled = own_norm ? own_view : pooled_view;
     CONSILIUM_TRY(const auto* federation_view, node->cases().held_back(plan));
     CONSILIUM_TRY(const auto federated, model_of(*node, *current));
 
     h.on_held_back.local = learning::evaluate(local, own_view);
     h.on_held_back.federated = learning::evaluate(federated, *federation_view);
-    h.on_held_back.pooled = learning::evaluate(pooled, pooled_view);
+    h.on_held_back.pooled = learning::evaluate(pooled, centre_view_of_pooled);
     gathered.local.add(local, own_view);
-    gathered.federated.add(federated, *federation_view);
+    gathered.federated.add(federated, own_norm ? pooled_view : *federation_view);
     gathered.pooled.add(pooled, pooled_view);
     const auto& rows = h.on_held_back.federated.class_rows;
     h.one_class = std::count_if(rows.begin(), rows.end(), [](auto n) { return n > 0; }) < 2;

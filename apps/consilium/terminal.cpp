@@ -29,18 +29,29 @@ void Terminal::progress(std::string_view step, std::size_t done, std::size_t all
       step_ = std::string(step);
       std::fprintf(out_, "%s …\n", step_.c_str());
     }
-    if (all > 0 && done == all) std::fprintf(out_, "%s: %zu of %zu\n", step_.c_str(), done, all);
     std::fflush(out_);
     return;
   }
-  if (open_ && step_ != step) finish_progress();
+  if (open_ && step_ != step) {
+    end_step();
+  }
   step_ = std::string(step);
   open_ = true;
+  all_ = all;
+  draw(done, all);
+}
+
+void Terminal::draw(std::size_t done, std::size_t all) {
   const std::size_t filled = all == 0 ? 0 : std::min(done, all) * bar_cells / all;
   std::string bar;
   for (std::size_t i = 0; i < bar_cells; ++i) bar += i < filled ? "━" : "─";
   std::fprintf(out_, "\r\x1b[K%-28s %s %zu/%zu", step_.c_str(), bar.c_str(), done, all);
   std::fflush(out_);
+}
+
+void Terminal::end_step() {
+  if (open_) draw(all_, all_);
+  finish_progress();
 }
 
 void Terminal::finish_progress() {

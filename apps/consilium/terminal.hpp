@@ -18,12 +18,17 @@ class Terminal {
   /// The step's state; on a terminal it is drawn in place, elsewhere a line is written when a step
   /// begins and ends.
   void progress(std::string_view step, std::size_t done, std::size_t all);
+  /// The present step is done.
+  void end_step();
   void finish_progress();
 
  private:
+  void draw(std::size_t done, std::size_t all);
+
   std::FILE* out_;
   bool interactive_;
   std::string step_;
+  std::size_t all_ = 0;
   bool open_ = false;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// The adder tree and the comparator of alignment-spec §3.3, used for the counting of hospitals in a cell and for
-// the counting of a hospital's cells against its cap.
+// The adder tree and the comparator of alignment-spec §3.3, used for the counting of hospitals in a
+// cell and for the counting of a hospital's cells against its cap.
 
 #include <optional>
 #include <vector>
@@ -14,8 +14,9 @@ class CircuitBuilder {
   explicit CircuitBuilder(std::uint32_t inputs) : depth_(inputs, 0) { circuit_.inputs = inputs; }
   auto exclusive_or(std::uint32_t a, std::uint32_t b) -> std::uint32_t;
   auto conjunction(std::uint32_t a, std::uint32_t b) -> std::uint32_t;
-  /// Adds wires of equal weight: column c holds wires worth 2^c. Gives one wire per column, lowest first; carries
-  /// past `width` columns are dropped, so the sum must be below 2^width. Nothing for a column that is always 0.
+  /// Adds wires of equal weight: column c holds wires worth 2^c. Gives one wire per column, lowest
+  /// first; carries past `width` columns are dropped, so the sum must be below 2^width. Nothing for
+  /// a column that is always 0.
   auto sum(std::vector<std::vector<std::uint32_t>> columns, std::size_t width)
       -> std::vector<std::optional<std::uint32_t>>;
   /// The wire of [number ≥ threshold], or what it always is.

@@ -51,8 +51,7 @@ auto input_nonce(const SessionBytes& session, BytesView session_secret) -> Secre
 }
 
 auto output_key(const SessionBytes& session, BytesView session_secret) -> sealing::BoxKey {
-  const auto seed =
-      derive(session_secret, {}, of_session("consilium.output-key.v1", session), 32);
+  const auto seed = derive(session_secret, {}, of_session("consilium.output-key.v1", session), 32);
   auto key = sealing::BoxKey::from_seed(seed.expose());
   CONSILIUM_ENSURE(key.has_value());
   return std::move(*key);

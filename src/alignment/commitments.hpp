@@ -7,6 +7,7 @@
 #include "consilium/foundation/secret.hpp"
 #include "consilium/ledger/ledger.hpp"
 #include "consilium/sealing/keys.hpp"
+
 #include "frames.hpp"
 
 namespace consilium::alignment {
@@ -14,7 +15,8 @@ namespace consilium::alignment {
 inline constexpr std::size_t nonce_bytes = 32;
 inline constexpr std::size_t slot_count = 3;
 
-/// com_j of share j. `nonce` keeps a holder of the other two shares from testing guesses of a sparse bitmap.
+/// com_j of share j. `nonce` keeps a holder of the other two shares from testing guesses of a
+/// sparse bitmap.
 [[nodiscard]] auto share_commitment(const SessionBytes& session, std::uint32_t attempt,
                                     HospitalId hospital, std::size_t j, BytesView nonce,
                                     BytesView share) -> Digest;
@@ -37,13 +39,13 @@ struct PairKeyContext {
   Digest record;  ///< R
   SessionBytes session{};
   std::uint32_t attempt = 0;
-  std::uint8_t slot = 0;                       ///< i
-  std::array<std::uint8_t, 32> own_key{};      ///< public key of P_i
-  std::array<std::uint8_t, 32> previous_key{}; ///< public key of P_{i−1}
+  std::uint8_t slot = 0;                        ///< i
+  std::array<std::uint8_t, 32> own_key{};       ///< public key of P_i
+  std::array<std::uint8_t, 32> previous_key{};  ///< public key of P_{i−1}
 };
-/// The AES key of stream `zero` under k_i = HKDF(X25519, R, context). Error: `bad_peer_key` (all-zero result).
+/// The AES key of stream `zero` under k_i = HKDF(X25519, R, context). Error: `bad_peer_key`
+/// (all-zero result).
 [[nodiscard]] auto zero_stream_key(const PairKeyContext& context, BytesView secret,
-                                   const std::array<std::uint8_t, 32>& peer)
-    -> Result<SecretBytes>;
+                                   const std::array<std::uint8_t, 32>& peer) -> Result<SecretBytes>;
 
 }  // namespace consilium::alignment

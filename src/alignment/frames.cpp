@@ -11,8 +11,8 @@ constexpr std::string_view magic = "CSLA";
 constexpr std::uint8_t version = 1;
 /// Place = number on the wire.
 constexpr std::array<std::string_view, 10> faults{
-    "",           "bad_frame",       "share_commitment_mismatch", "not_fixed", "bad_peer_key",
-    "over_cap",   "open_mismatch",   "transcript_mismatch",       "late",      "node_restarted"};
+    "",         "bad_frame",     "share_commitment_mismatch", "not_fixed", "bad_peer_key",
+    "over_cap", "open_mismatch", "transcript_mismatch",       "late",      "node_restarted"};
 
 auto is_known(std::uint8_t type) -> bool {
   switch (static_cast<FrameType>(type)) {

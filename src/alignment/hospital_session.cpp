@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <array>
 
-#include "commitments.hpp"
 #include "consilium/alignment/patterns.hpp"
 #include "consilium/alignment/session.hpp"
+
+#include "commitments.hpp"
 #include "frames.hpp"
 #include "layout.hpp"
 #include "streams.hpp"
@@ -146,8 +147,8 @@ auto HospitalSession::begin(const ledger::AlignmentRecord& record, std::uint32_t
   state->split();
   ledger::AlignCommit commit;
   for (std::size_t j = 0; j < slot_count; ++j)
-    commit.shares[j] = share_commitment(record.session, attempt, self, j,
-                                        state->nonces[j].expose(), state->share_bytes(j));
+    commit.shares[j] = share_commitment(record.session, attempt, self, j, state->nonces[j].expose(),
+                                        state->share_bytes(j));
   const auto nonce = input_nonce(record.session, session_secret);
   commit.input = input_commitment(record.session, self, nonce.expose(), bitmap);
   state->commit = commit;
@@ -158,8 +159,7 @@ auto HospitalSession::begin(const ledger::AlignmentRecord& record, std::uint32_t
 auto HospitalSession::resume(const ledger::AlignmentRecord& record, std::uint32_t attempt,
                              HospitalId self, std::span<const std::uint64_t> bitmap,
                              BytesView session_secret) -> HospitalSession {
-  return HospitalSession(
-      std::make_unique<State>(record, attempt, self, bitmap, session_secret));
+  return HospitalSession(std::make_unique<State>(record, attempt, self, bitmap, session_secret));
 }
 
 auto HospitalSession::attempt() const -> std::uint32_t {

@@ -11,7 +11,9 @@ namespace consilium::alignment {
 struct Chunk {
   std::size_t offset = 0;  ///< in words
   std::size_t words = 0;
-  [[nodiscard]] auto bits() const -> std::uint32_t { return static_cast<std::uint32_t>(words * 64); }
+  [[nodiscard]] auto bits() const -> std::uint32_t {
+    return static_cast<std::uint32_t>(words * 64);
+  }
 };
 
 /// Chunks of 2^chunk_log2 cells; the last one is shorter. All are multiples of 512 cells.

@@ -5,8 +5,9 @@
 
 #include <sodium.h>
 
-#include "commitments.hpp"
 #include "consilium/alignment/session.hpp"
+
+#include "commitments.hpp"
 #include "frames.hpp"
 #include "layout.hpp"
 #include "plan.hpp"
@@ -23,13 +24,14 @@ enum class Phase : std::uint8_t {
   collecting,  ///< uploads come in; waits for the fix
   greeting,    ///< waits for both hellos
   computing,
-  judging,     ///< waits for both verdicts
-  opening,     ///< waits for both parts of `over`
-  finished,    ///< the receipt is made
+  judging,   ///< waits for both verdicts
+  opening,   ///< waits for both parts of `over`
+  finished,  ///< the receipt is made
   ended,
 };
 
-/// One of the two shares of a hospital's bitmap that this node holds: a seed, or the words themselves.
+/// One of the two shares of a hospital's bitmap that this node holds: a seed, or the words
+/// themselves.
 struct HeldShare {
   std::optional<WordStreams> seed;
   Secret<std::uint64_t> words;
@@ -101,7 +103,8 @@ struct NodeSession::State {
     return std::move(*copy);
   }
 
-  // --- uploads -------------------------------------------------------------------------------------------------
+  // --- uploads
+  // -------------------------------------------------------------------------------------------------
 
   [[nodiscard]] auto share_size(std::size_t j) const -> std::size_t {
     return j == 2 ? bitmap_words(record.cells) * sizeof(std::uint64_t) : stream_key_bytes;
@@ -128,8 +131,7 @@ struct NodeSession::State {
       const std::size_t j = (slot + i) % slot_count;
       const auto nonce = in.fixed(nonce_bytes);
       shares[i] = in.fixed(share_size(j));
-      const auto commitment =
-          share_commitment(record.session, attempt, from, j, nonce, shares[i]);
+      const auto commitment = share_commitment(record.session, attempt, from, j, nonce, shares[i]);
       matches = matches && commitment == commit.shares[j];
     }
     const auto box = in.array<32>();
@@ -150,8 +152,8 @@ struct NodeSession::State {
     }
     seen = frame.sequence + 1;
     if (phase != Phase::collecting) {
-      const bool taken = session && std::ranges::find(session->participants, from) !=
-                                        session->participants.end();
+      const bool taken =
+          session && std::ranges::find(session->participants, from) != session->participants.end();
       answer(from, frame.sequence, taken ? std::string_view() : "late");
       return;
     }
@@ -185,7 +187,8 @@ struct NodeSession::State {
     actions.send.emplace_back(to, encode_frame(ack));
   }
 
-  // --- between nodes -------------------------------------------------------------------------------------------
+  // --- between nodes
+  // -------------------------------------------------------------------------------------------
 
   /// Where a frame belongs: only levels have a chunk and a round.
   struct Place {
@@ -193,8 +196,8 @@ struct NodeSession::State {
   };
 
   void send(Peer& peer, FrameType type, Place at, Bytes payload) {
-    auto frame = encode_frame({type, record.session, attempt, at.chunk, at.round,
-                               peer.sent_count++, std::move(payload)});
+    auto frame = encode_frame(
+        {type, record.session, attempt, at.chunk, at.round, peer.sent_count++, std::move(payload)});
     if (phase == Phase::greeting || phase == Phase::computing) peer.sent.add(frame);
     actions.send.emplace_back(peer.id, std::move(frame));
   }
@@ -312,7 +315,8 @@ struct NodeSession::State {
     begin_chunk();
   }
 
-  // --- computing -----------------------------------------------------------------------------------------------
+  // --- computing
+  // -----------------------------------------------------------------------------------------------
 
   [[nodiscard]] auto is_cap_chunk() const -> bool { return chunk == chunks.size(); }
 
@@ -328,8 +332,8 @@ struct NodeSession::State {
     }
     const auto& at = chunks[chunk];
     if (!chunk_plan || chunk_plan->plan.steps()[0].bits != at.bits())
-      chunk_plan = std::make_unique<ChunkPlan>(
-          plan_chunk(circuit, at.bits(), cap_plan.has_value()));
+      chunk_plan =
+          std::make_unique<ChunkPlan>(plan_chunk(circuit, at.bits(), cap_plan.has_value()));
     evaluation.emplace(chunk_plan->plan, chunk, *own_zero, *next_zero);
     for (std::size_t m = 0; m < record.members.size(); ++m) {
       // A member that takes no part counts as one without any pattern: all shares zero.
@@ -342,8 +346,7 @@ struct NodeSession::State {
   }
 
   [[nodiscard]] auto member_index(HospitalId id) const -> std::size_t {
-    return static_cast<std::size_t>(std::ranges::find(record.members, id) -
-                                    record.members.begin());
+    return static_cast<std::size_t>(std::ranges::find(record.members, id) - record.members.begin());
   }
 
   void end_chunk() {
@@ -408,7 +411,8 @@ struct NodeSession::State {
     return true;
   }
 
-  // --- verdict, opening, receipt -------------------------------------------------------------------------------
+  // --- verdict, opening, receipt
+  // -------------------------------------------------------------------------------
 
   [[nodiscard]] auto signed_bytes(std::string_view label, std::size_t of_slot,
                                   BytesView content) const -> Bytes {
@@ -518,8 +522,8 @@ struct NodeSession::State {
     const auto third = WireReader(*next.opening).u64();
     const auto hash = opening_hash(third);
     if (!std::ranges::equal(hash.view(), *previous.opening)) {
-      // One of the two others lies. The ledger takes only pairs with the sender in them, so the complaint
-      // names the node that sent the share.
+      // One of the two others lies. The ledger takes only pairs with the sender in them, so the
+      // complaint names the node that sent the share.
       end("open_mismatch", next.id);
       return;
     }

@@ -1,7 +1,8 @@
 #include <algorithm>
 
-#include "commitments.hpp"
 #include "consilium/alignment/alignment.hpp"
+
+#include "commitments.hpp"
 
 namespace consilium::alignment {
 namespace {
@@ -10,8 +11,8 @@ constexpr std::size_t hospitals_min = 3;
 /// §3.2: a chunk holds 2^20 cells, 2^18 when a cell costs more than 64 ANDs, to bound memory.
 constexpr std::uint8_t chunk_log2_usual = 20, chunk_log2_heavy = 18;
 constexpr std::size_t conjunctions_heavy = 64;
-/// The specification's limit is 3 for attempts that end in a quarrel; this ledger counts restarts and attempts that
-/// find a hospital over its cap as well, and those must not use a session up.
+/// The specification's limit is 3 for attempts that end in a quarrel; this ledger counts restarts
+/// and attempts that find a hospital over its cap as well, and those must not use a session up.
 constexpr std::uint8_t attempts_max = 8;
 
 }  // namespace
@@ -39,9 +40,8 @@ auto open_record(const ledger::State& state, const casebase::Schema& schema,
   record.cap = std::min(policy.align_cap, record.cells);
   if (subject == ledger::AlignmentSubject::attribute)
     record.support = std::max(policy.small_cell, std::uint32_t{1});
-  CONSILIUM_TRY(const auto circuit,
-                make_circuit(static_cast<std::uint32_t>(record.members.size()), threshold,
-                             Output::individual, record.cap));
+  CONSILIUM_TRY(const auto circuit, make_circuit(static_cast<std::uint32_t>(record.members.size()),
+                                                 threshold, Output::individual, record.cap));
   record.circuit = circuit.digest();
   // The cap costs about one more AND a cell and hospital.
   const auto conjunctions = circuit.conjunctions() + record.members.size();

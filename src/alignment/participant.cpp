@@ -2,9 +2,10 @@
 #include <bit>
 #include <map>
 
-#include "commitments.hpp"
 #include "consilium/alignment/alignment.hpp"
 #include "consilium/foundation/codec.hpp"
+
+#include "commitments.hpp"
 #include "frames.hpp"
 
 namespace consilium::alignment {
@@ -15,10 +16,10 @@ using ledger::AlignmentState;
 constexpr std::string_view shelf_name = "models/alignment-outputs";
 constexpr std::size_t shelf_hospitals_max = 64;
 // Patience, in calls of on_ledger: one a height.
-constexpr std::uint64_t post_again_calls = 12;   ///< the ledger has not shown what was posted
-constexpr std::uint64_t upload_again_calls = 4;  ///< a node has not said whether an upload matches
-constexpr std::uint64_t request_again_calls = 4; ///< outputs are due and have not come
-constexpr std::uint64_t fix_turn_calls = 3;      ///< from one slot's turn to fix to the next one's
+constexpr std::uint64_t post_again_calls = 12;    ///< the ledger has not shown what was posted
+constexpr std::uint64_t upload_again_calls = 4;   ///< a node has not said whether an upload matches
+constexpr std::uint64_t request_again_calls = 4;  ///< outputs are due and have not come
+constexpr std::uint64_t fix_turn_calls = 3;       ///< from one slot's turn to fix to the next one's
 
 enum class Posting : std::uint8_t { keys, commit, ack, fix, restarted, receipt };
 
@@ -43,8 +44,7 @@ struct Shelved {
     Shelved out;
     out.released = in.boolean();
     const auto session = in.fixed(out.session.size());
-    std::copy_n(session.begin(), std::min(session.size(), out.session.size()),
-                out.session.begin());
+    std::copy_n(session.begin(), std::min(session.size(), out.session.size()), out.session.begin());
     out.attempt = in.u32();
     const auto count = in.count(shelf_hospitals_max);
     for (std::size_t i = 0; i < count && in.ok(); ++i) {
@@ -81,7 +81,8 @@ struct Participant::State {
         shelf(outputs_shelf),
         member_keys(std::move(keys)) {
     std::ranges::copy(secret, session_secret.expose().begin());
-    for (const auto subject : {ledger::AlignmentSubject::pattern, ledger::AlignmentSubject::attribute}) {
+    for (const auto subject :
+         {ledger::AlignmentSubject::pattern, ledger::AlignmentSubject::attribute}) {
       auto dictionary = Dictionary::make(schema, subject);
       if (dictionary) own.emplace(subject, Own{*dictionary, holdings_of(samples, *dictionary)});
     }
@@ -93,7 +94,8 @@ struct Participant::State {
     Holdings holdings;
   };
 
-  // --- the session ---------------------------------------------------------------------------------------------
+  // --- the session
+  // ---------------------------------------------------------------------------------------------
 
   auto adopt(const ledger::AlignmentSession& session) -> Result<void> {
     const auto& opened = session.record;
@@ -157,7 +159,8 @@ struct Participant::State {
     std::ranges::move(more.send, std::back_inserter(actions.send));
   }
 
-  // --- the node part -------------------------------------------------------------------------------------------
+  // --- the node part
+  // -------------------------------------------------------------------------------------------
 
   auto step_node(const ledger::AlignmentSession& session, std::size_t slot) -> Result<void> {
     if (session.state == AlignmentState::released) return deliver(session);
@@ -205,7 +208,8 @@ struct Participant::State {
     }
     if (session.acks.size() < slot_count) return;
     if (!acknowledged_since) acknowledged_since = calls;
-    if (calls >= *acknowledged_since + slot * fix_turn_calls) post(Posting::fix, ledger::AlignFix{});
+    if (calls >= *acknowledged_since + slot * fix_turn_calls)
+      post(Posting::fix, ledger::AlignFix{});
   }
 
   /// Before the receipt is posted, the boxed outputs are where a restart finds them.
@@ -213,8 +217,9 @@ struct Participant::State {
     for (const auto id : node->over_cap()) {
       if (contains(barred, id)) continue;
       barred.push_back(id);
-      remarks.push_back("a hospital claims more patterns than the cap allows and is left out of this "
-                        "session (over_cap)");
+      remarks.push_back(
+          "a hospital claims more patterns than the cap allows and is left out of this "
+          "session (over_cap)");
     }
     if (!node->receipt() || (served && served->attempt == attempt)) return {};
     Shelved out{false, record->session, attempt, node->outputs()};
@@ -255,7 +260,8 @@ struct Participant::State {
     for (const auto& frame : found->second) actions.send.emplace_back(to, frame);
   }
 
-  // --- the hospital part ---------------------------------------------------------------------------------------
+  // --- the hospital part
+  // ---------------------------------------------------------------------------------------
 
   void step_hospital(const ledger::AlignmentSession& session) {
     if (!contains(record->members, self) || result) return;
@@ -288,7 +294,8 @@ struct Participant::State {
   void commit() {
     if (claimed_cells(bitmap.expose()) > record->cap) {
       if (!hospital)
-        remarks.emplace_back("this hospital has more patterns than the session's cap and takes no part");
+        remarks.emplace_back(
+            "this hospital has more patterns than the session's cap and takes no part");
       hospital.emplace(HospitalSession::resume(*record, attempt, self, bitmap.expose(),
                                                session_secret.expose()));
       return;
@@ -347,7 +354,8 @@ struct Participant::State {
     result = std::move(out);
   }
 
-  // --- frames --------------------------------------------------------------------------------------------------
+  // --- frames
+  // --------------------------------------------------------------------------------------------------
 
   auto on_request(HospitalId from, BytesView bytes) -> Result<void> {
     const auto frame = decode_frame(bytes);

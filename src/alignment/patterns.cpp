@@ -95,8 +95,9 @@ auto check_key(const Attribute& attribute) -> Result<void> {
                 "an outcome cannot be part of the alignment key; set align = false in the schema");
   const auto values = values_of(attribute);
   if (values == 0 || values > 0xffff)
-    return fail("bad_dictionary", attribute.name,
-                "an attribute of the alignment key needs 1 to 65535 codes or buckets (align_bounds)");
+    return fail(
+        "bad_dictionary", attribute.name,
+        "an attribute of the alignment key needs 1 to 65535 codes or buckets (align_bounds)");
   return {};
 }
 
@@ -209,8 +210,9 @@ auto Dictionary::make(const casebase::Schema& schema, ledger::AlignmentSubject s
     const std::uint64_t size = patterns ? values_of(attribute) + 1 : 1;
     out.cells_ = patterns ? out.cells_ * size : out.cells_ + 1;
     if (out.cells_ > cells_max)
-      return fail("domain_too_large", "dictionary",
-                  "the alignment key has more than 2^26 combinations; use fewer or coarser buckets");
+      return fail(
+          "domain_too_large", "dictionary",
+          "the alignment key has more than 2^26 combinations; use fewer or coarser buckets");
     digest.u16(attribute.id).u32(static_cast<std::uint32_t>(size));
     out.sizes_.push_back(size);
     out.schema_.attributes.push_back(attribute);

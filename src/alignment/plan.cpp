@@ -9,8 +9,8 @@
 namespace consilium::alignment {
 namespace {
 
-/// Copies `bits` bits of `from`, starting at bit `at`, to the beginning of `to`; zeros beyond from's end.
-/// Works on whole words: positions and lengths are public, contents are not.
+/// Copies `bits` bits of `from`, starting at bit `at`, to the beginning of `to`; zeros beyond
+/// from's end. Works on whole words: positions and lengths are public, contents are not.
 void copy_bits(std::span<const std::uint64_t> from, std::uint32_t from_bits, std::uint32_t at,
                std::span<std::uint64_t> to, std::uint32_t bits) {
   const std::uint32_t have = at < from_bits ? std::min(bits, from_bits - at) : 0;
@@ -39,7 +39,8 @@ void append_bits(std::span<const std::uint64_t> from, std::span<std::uint64_t> t
   }
 }
 
-/// Clears what lies beyond a vector's last bit, so that unused bits of a word are zero in every share.
+/// Clears what lies beyond a vector's last bit, so that unused bits of a word are zero in every
+/// share.
 void trim(std::span<std::uint64_t> words, std::uint32_t bits) {
   if (bits % 64 != 0) words.back() &= (std::uint64_t{1} << (bits % 64)) - 1;
 }
@@ -117,8 +118,9 @@ auto Plan::spread(const Circuit& circuit, std::span<const Wire> inputs) -> std::
   std::vector<Wire> wires(inputs.begin(), inputs.end());
   for (const auto& gate : circuit.gates) {
     CONSILIUM_ENSURE(gate.out == wires.size());
-    wires.push_back(gate.kind == GateKind::conjunction ? conjunction(wires[gate.a], wires[gate.b])
-                                                       : exclusive_or(wires[gate.a], wires[gate.b]));
+    wires.push_back(gate.kind == GateKind::conjunction
+                        ? conjunction(wires[gate.a], wires[gate.b])
+                        : exclusive_or(wires[gate.a], wires[gate.b]));
   }
   return wires;
 }
@@ -226,8 +228,8 @@ auto plan_chunk(const Circuit& circuit, std::uint32_t bits, bool count) -> Chunk
   return out;
 }
 
-auto plan_cap(std::uint32_t hospitals, std::span<const std::uint32_t> chunk_bits,
-              std::uint64_t cap) -> std::optional<CapPlan> {
+auto plan_cap(std::uint32_t hospitals, std::span<const std::uint32_t> chunk_bits, std::uint64_t cap)
+    -> std::optional<CapPlan> {
   std::uint64_t bits = 0;
   std::uint32_t inputs = 0;
   for (const auto chunk : chunk_bits) {
@@ -243,7 +245,8 @@ auto plan_cap(std::uint32_t hospitals, std::span<const std::uint32_t> chunk_bits
       columns[c].push_back(wire++);
     }
   }
-  const auto total = builder.sum(std::move(columns), static_cast<std::size_t>(std::bit_width(bits)));
+  const auto total =
+      builder.sum(std::move(columns), static_cast<std::size_t>(std::bit_width(bits)));
   const auto over = builder.at_least(total, cap + 1);
   if (!over.wire) {
     CONSILIUM_ENSURE(!over.constant);

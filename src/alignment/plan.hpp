@@ -1,6 +1,6 @@
 #pragma once
-// The circuit spread over whole chunks of cells: every wire is a vector of bits, XOR and the moving of bits are
-// local, and all ANDs of one level travel in one frame (alignment-spec §3.2, §3.3).
+// The circuit spread over whole chunks of cells: every wire is a vector of bits, XOR and the moving
+// of bits are local, and all ANDs of one level travel in one frame (alignment-spec §3.2, §3.3).
 
 #include <cstdint>
 #include <memory>
@@ -10,6 +10,7 @@
 
 #include "consilium/alignment/circuit.hpp"
 #include "consilium/foundation/secret.hpp"
+
 #include "streams.hpp"
 
 namespace consilium::alignment {
@@ -78,7 +79,8 @@ class Plan {
   std::uint32_t gates_ = 0;
 };
 
-/// A chunk: inputs are the hospitals' vectors; z per hospital; with `count`, the bits of each hospital's count.
+/// A chunk: inputs are the hospitals' vectors; z per hospital; with `count`, the bits of each
+/// hospital's count.
 struct ChunkPlan {
   Plan plan;
   std::vector<Wire> outputs;
@@ -86,8 +88,8 @@ struct ChunkPlan {
 };
 [[nodiscard]] auto plan_chunk(const Circuit& circuit, std::uint32_t bits, bool count) -> ChunkPlan;
 
-/// The last pseudo-chunk: adds up the counts and compares with the cap. Inputs are vectors with one bit a hospital:
-/// per chunk and column one. Nothing when no hospital can be over its cap.
+/// The last pseudo-chunk: adds up the counts and compares with the cap. Inputs are vectors with one
+/// bit a hospital: per chunk and column one. Nothing when no hospital can be over its cap.
 struct CapPlan {
   Plan plan;
   Wire over = 0;  ///< one bit a hospital
@@ -95,10 +97,12 @@ struct CapPlan {
 [[nodiscard]] auto plan_cap(std::uint32_t hospitals, std::span<const std::uint32_t> chunk_bits,
                             std::uint64_t cap) -> std::optional<CapPlan>;
 
-/// One node's work on one plan, level by level. Holds P_i's two shares of every wire, in locked memory.
+/// One node's work on one plan, level by level. Holds P_i's two shares of every wire, in locked
+/// memory.
 class Evaluation {
  public:
-  /// `own` is the stream of k_i, `next` that of k_{i+1}; both outlive the evaluation, and so does the plan.
+  /// `own` is the stream of k_i, `next` that of k_{i+1}; both outlive the evaluation, and so does
+  /// the plan.
   Evaluation(const Plan& plan, std::uint32_t chunk, WordStreams& own, WordStreams& next);
   /// The two shares of input number `index`, for the caller to fill.
   struct Shares {

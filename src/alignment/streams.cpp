@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 
 #include "consilium/foundation/secret.hpp"
+
 #include "wire.hpp"
 
 namespace consilium::alignment {

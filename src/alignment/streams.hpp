@@ -1,5 +1,6 @@
 #pragma once
-// The pseudorandom words of alignment-spec §3.1: AES-128 over counter blocks that name chunk and stream.
+// The pseudorandom words of alignment-spec §3.1: AES-128 over counter blocks that name chunk and
+// stream.
 
 #include <array>
 #include <cstdint>
@@ -13,8 +14,8 @@ namespace consilium::alignment {
 inline constexpr std::size_t stream_key_bytes = 16;
 
 /// Block b of (chunk, stream) is AES-128(key, LE32 b ‖ LE32 chunk ‖ LE32 stream ‖ LE32 0).
-/// Each (chunk, stream) is read once, from its beginning; a second read stops the process, because a stream used
-/// twice shows the difference of what it hid.
+/// Each (chunk, stream) is read once, from its beginning; a second read stops the process, because
+/// a stream used twice shows the difference of what it hid.
 class WordStreams {
  public:
   explicit WordStreams(std::span<const std::uint8_t, stream_key_bytes> key);

@@ -1,6 +1,6 @@
 #pragma once
-// Alignment's own wire format: big-endian integers, little-endian 64-bit words, labels that end in a zero byte
-// (alignment-spec, head). Foundation's codec is little-endian and serves the ledger.
+// Alignment's own wire format: big-endian integers, little-endian 64-bit words, labels that end in
+// a zero byte (alignment-spec, head). Foundation's codec is little-endian and serves the ledger.
 
 #include <array>
 #include <bit>

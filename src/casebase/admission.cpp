@@ -372,8 +372,8 @@ auto check_case(const Case& c, const Schema& schema) -> Result<void> {
   return {};
 }
 
-void hold_back(std::vector<Case>& cases, int share_percent, std::uint64_t seed) {
-  CONSILIUM_ENSURE(share_percent >= 0 && share_percent <= 100);
+void hold_back(std::vector<Case>& cases, int share_per_mille, std::uint64_t seed) {
+  CONSILIUM_ENSURE(share_per_mille >= 0 && share_per_mille <= 1000);
   struct Drawn {
     Digest ticket;
     Case* drawn;
@@ -397,8 +397,8 @@ void hold_back(std::vector<Case>& cases, int share_percent, std::uint64_t seed) 
     std::ranges::sort(stratum, [](const Drawn& a, const Drawn& b) {
       return a.ticket != b.ticket ? a.ticket < b.ticket : a.drawn->id < b.drawn->id;
     });
-    auto count = (stratum.size() * static_cast<std::size_t>(share_percent) + 50) / 100;
-    if (count == 0 && share_percent > 0 && stratum.size() >= 3) count = 1;
+    auto count = (stratum.size() * static_cast<std::size_t>(share_per_mille) + 500) / 1000;
+    if (count == 0 && share_per_mille > 0 && stratum.size() >= 3) count = 1;
     for (std::size_t i = 0; i < count; ++i) stratum[i].drawn->status = Status::held_back;
   }
 }

@@ -8,10 +8,11 @@ namespace consilium::diagnosis {
 namespace {
 
 // UCUM writes some units with marks that belong to the code and not to what people read.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> spoken_units{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> spoken_units{{
     {"mm[Hg]", "mmHg"},
     {"{beats}/min", "beats/min"},
     {"/min", "per min"},
+    {"a", "years"},
     {"Cel", "°C"},
     {"[degF]", "°F"},
     {"1", ""},

@@ -26,6 +26,11 @@ auto contains(const std::vector<HospitalId>& list, HospitalId id) -> bool {
   return std::find(list.begin(), list.end(), id) != list.end();
 }
 
+/// What may be different at the next block, without anybody being to blame.
+auto is_to_try_again(std::string_view code) -> bool {
+  return code == "blob_unavailable" || code == "unavailable" || code == "bad_key";
+}
+
 auto encode_submission(const sealing::Manifest& manifest, std::uint64_t claim) -> Bytes {
   Writer w;
   w.bytes(manifest.encode()).u64(claim);
@@ -208,11 +213,47 @@ struct Participant::Parts {
     auto share = sealing::open_share(parameters, manifest, *lists, miner, box, *identity.box_key);
     w.lists[hospital] = std::move(lists_bytes);
     if (!share) {
+      // Bytes that are not the promised ones are fetched again; a key of ours that does not fit
+      // says nothing about the hospital. Neither is a reason to complain (§6.2, attack 2).
+      if (is_to_try_again(share.error().code)) return tl::unexpected(share.error());
       w.refused[hospital] = share.error().code;
       return {};
     }
     w.shares.emplace(hospital, std::move(*share));
     return {};
+  }
+
+  /// A share that the hospital had to publish because this miner complained; the ledger has judged
+  /// it.
+  void take_published_share(const RoundRecord& round, HospitalId hospital) {
+    const auto at = round.answers.find({hospital, identity.self});
+    if (at == round.answers.end()) return;
+    const auto secret = [](const Bytes& bytes) {
+      SecretBytes out(bytes.size());
+      std::copy(bytes.begin(), bytes.end(), out.expose().begin());
+      return out;
+    };
+    work[round.id].shares.emplace(
+        hospital, sealing::ShareOpening{secret(at->second.share), secret(at->second.masks),
+                                        secret(at->second.salt)});
+  }
+
+  /// This miner's share of every member of the set, in `work`; false while bytes are still missing.
+  auto holds_all_shares(const RoundRecord& round, const sealing::RoundParameters& parameters,
+                        MinerId miner) -> Result<bool> {
+    Work& w = work[round.id];
+    bool all = true;
+    for (const auto& member : round.set) {
+      if (!w.shares.contains(member.hospital)) take_published_share(round, member.hospital);
+      if (!w.shares.contains(member.hospital) && !w.refused.contains(member.hospital)) {
+        if (auto judged = judge_manifest(round, parameters, miner, member.hospital); !judged) {
+          if (!is_to_try_again(judged.error().code)) return tl::unexpected(judged.error());
+          remark(round.id, judged.error().message());
+        }
+      }
+      all = all && w.shares.contains(member.hospital);
+    }
+    return all;
   }
 
   auto attestation(const State& state, const RoundRecord& round) -> Next {
@@ -223,8 +264,8 @@ struct Participant::Parts {
     for (const auto& [hospital, submission] : round.manifests) {
       if (w.shares.contains(hospital) || w.refused.contains(hospital)) continue;
       if (auto judged = judge_manifest(round, parameters, *miner, hospital); !judged) {
-        if (judged.error().code != "blob_unavailable") return tl::unexpected(judged.error());
-        remark(round.id, "hospital " + std::to_string(hospital.value) + ": blob_unavailable");
+        if (!is_to_try_again(judged.error().code)) return tl::unexpected(judged.error());
+        remark(round.id, "hospital " + std::to_string(hospital.value) + ": " + judged.error().code);
       }
     }
     std::vector<HospitalId> valid;
@@ -325,14 +366,9 @@ struct Participant::Parts {
   auto readiness(const State& state, const RoundRecord& round) -> Next {
     const auto miner = miner_of(round);
     if (!miner || contains(round.ready, identity.self)) return std::nullopt;
-    Work& w = work[round.id];
     const auto parameters = state.parameters_of(round);
-    for (const auto& member : round.set) {
-      if (!w.shares.contains(member.hospital)) {
-        CONSILIUM_CHECK(judge_manifest(round, parameters, *miner, member.hospital));
-      }
-      if (!w.shares.contains(member.hospital)) return std::nullopt;
-    }
+    CONSILIUM_TRY(const bool all, holds_all_shares(round, parameters, *miner));
+    if (!all) return std::nullopt;
     if (auto logged = log_the_set(state, round); !logged) {
       if (logged.error().code == "log_lost" || logged.error().code == "disk_full") {
         return tl::unexpected(logged.error());
@@ -356,14 +392,11 @@ struct Participant::Parts {
     }
     Work& w = work[round.id];
     const auto parameters = state.parameters_of(round);
+    CONSILIUM_TRY(const bool all, holds_all_shares(round, parameters, *miner));
+    if (!all) return std::nullopt;
     std::vector<sealing::ShareOpening> shares;
     for (const auto& member : round.set) {
-      if (!w.shares.contains(member.hospital)) {
-        CONSILIUM_CHECK(judge_manifest(round, parameters, *miner, member.hospital));
-      }
-      auto share = w.shares.extract(member.hospital);
-      if (share.empty()) return std::nullopt;
-      shares.push_back(std::move(share.mapped()));
+      shares.push_back(std::move(w.shares.extract(member.hospital).mapped()));
     }
     auto sum = sealing::sum_shares(parameters, shares);
     for (std::size_t i = 0; i < shares.size(); ++i) {

@@ -1,11 +1,13 @@
+#include "consilium/alignment/circuit.hpp"
+
 #include <bit>
 #include <cstdlib>
 
 #include <gtest/gtest.h>
 
-#include "circuit_builder.hpp"
-#include "consilium/alignment/circuit.hpp"
 #include "consilium/foundation/random.hpp"
+
+#include "circuit_builder.hpp"
 #include "plan.hpp"
 
 namespace consilium::alignment {
@@ -50,8 +52,7 @@ TEST(Circuit, is_right_for_all_inputs_of_few_hospitals) {
         for (std::uint64_t base = 0; base < std::uint64_t{1} << n; base += 64) {
           std::vector<std::uint64_t> inputs(n, 0);
           for (unsigned j = 0; j < 64; ++j)
-            for (std::uint32_t h = 0; h < n; ++h)
-              inputs[h] |= ((base + j) >> h & 1U) << j;
+            for (std::uint32_t h = 0; h < n; ++h) inputs[h] |= ((base + j) >> h & 1U) << j;
           ASSERT_EQ(mistakes(circuit, k, output, inputs), 0) << "n " << n << " k " << k;
         }
       }
@@ -138,7 +139,8 @@ TEST(Circuit, of_an_impossible_session_is_refused) {
   EXPECT_EQ(code(64, 64), "ok");
 }
 
-// --- three nodes on one plan -------------------------------------------------------------------------------------
+// --- three nodes on one plan
+// -------------------------------------------------------------------------------------
 
 constexpr std::size_t nodes = 3;
 

@@ -1,5 +1,6 @@
 #pragma once
-// A consortium on a real ledger, small schemas, and the plain answer that sessions are compared with.
+// A consortium on a real ledger, small schemas, and the plain answer that sessions are compared
+// with.
 
 #include <algorithm>
 #include <functional>
@@ -35,7 +36,8 @@ inline auto reference_shared(const std::vector<Bitmap>& bitmaps, std::size_t k)
   return out;
 }
 
-/// A schema whose pattern dictionary has exactly `cells` cells: one code attribute; cell 0 is "not recorded".
+/// A schema whose pattern dictionary has exactly `cells` cells: one code attribute; cell 0 is "not
+/// recorded".
 inline auto schema_of(std::uint64_t cells) -> casebase::Schema {
   casebase::Attribute attribute;
   attribute.id = 1;
@@ -156,9 +158,8 @@ class Consortium {
   }
 
   void join(std::size_t i, std::span<const casebase::Case> cases) {
-    participants[id(i)] = std::make_unique<Participant>(id(i), keys[i], cases, schema,
-                                                        session_secrets[i], random,
-                                                        shelves[i].get(), member_keys);
+    participants[id(i)] = std::make_unique<Participant>(
+        id(i), keys[i], cases, schema, session_secrets[i], random, shelves[i].get(), member_keys);
   }
 
   /// One height: everybody looks at the ledger, frames run until nobody has one, a block is made.

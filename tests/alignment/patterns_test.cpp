@@ -1,6 +1,7 @@
+#include "consilium/alignment/patterns.hpp"
+
 #include <gtest/gtest.h>
 
-#include "consilium/alignment/patterns.hpp"
 #include "consortium.hpp"
 
 namespace consilium::alignment::test {
@@ -10,8 +11,7 @@ auto specification_pattern() -> Pattern {
   Pattern pattern;
   pattern.fields.push_back({1, PatternCode{7}});
   pattern.fields.push_back({2, PatternBucket{3}});
-  pattern.fields.push_back(
-      {3, std::vector<PatternFinding>{{5, 1, 4, 1}, {12, 2, 0, 3}}});
+  pattern.fields.push_back({3, std::vector<PatternFinding>{{5, 1, 4, 1}, {12, 2, 0, 3}}});
   pattern.fields.push_back({4, std::monostate{}});
   return pattern;
 }
@@ -21,8 +21,12 @@ TEST(Patterns, have_the_bytes_and_digest_of_the_specification) {
   ASSERT_TRUE(bytes);
   EXPECT_EQ(bytes->size(), 79U);
   EXPECT_EQ(to_hex(*bytes), "43534c5001" + std::string(64, '0') +
-                                "0004" "00010100000007" "0002020003"
-                                "0003030002" "00000005000100040001" "0000000c000200000003"
+                                "0004"
+                                "00010100000007"
+                                "0002020003"
+                                "0003030002"
+                                "00000005000100040001"
+                                "0000000c000200000003"
                                 "000400");
   EXPECT_EQ(pattern_digest(*bytes).hex(),
             "e4bd8037cfd139636aad10b429238286d034769adce5b53d2edbfe9b88959632");

@@ -2,10 +2,12 @@
 
 #include <openssl/evp.h>
 
-#include "commitments.hpp"
 #include "consilium/foundation/hash.hpp"
+
+#include "commitments.hpp"
 #include "consortium.hpp"
 #include "frames.hpp"
+#include "plan.hpp"
 #include "streams.hpp"
 
 namespace consilium::alignment::test {
@@ -67,8 +69,9 @@ struct Published {
   ledger::AlignCommit commit;
 };
 
-/// A dictionary attacker in the place of P0: it reads the ledger, holds the seeds a and b with their nonces, and tries
-/// what anybody could compute from a guessed pattern. Its score is the best agreement with any published value.
+/// A dictionary attacker in the place of P0: it reads the ledger, holds the seeds a and b with
+/// their nonces, and tries what anybody could compute from a guessed pattern. Its score is the best
+/// agreement with any published value.
 auto attack(const Published& seen, BytesView upload_to_p0, std::uint64_t guess) -> int {
   const auto bitmap = single(guess);
   const Bytes seed_a(upload_to_p0.begin() + 32, upload_to_p0.begin() + 48);
@@ -161,8 +164,7 @@ struct Observed {
   std::vector<HospitalId> slots;
 };
 
-auto observe(unsigned percent, std::uint64_t seed, std::uint64_t session_cells = 2000)
-    -> Observed {
+auto observe(unsigned percent, std::uint64_t seed, std::uint64_t session_cells = 2000) -> Observed {
   Consortium consortium(4, schema_of(session_cells), seed);
   SeededRandom random(seed, "sets");
   for (std::size_t h = 0; h < 4; ++h)
@@ -178,8 +180,7 @@ TEST(Traffic, has_the_same_frames_of_the_same_lengths_for_empty_sparse_and_full_
   for (const unsigned percent : {0U, 2U, 100U}) {
     auto& shape = shapes.emplace_back();
     for (const auto& letter : observe(percent, 131).letters)
-      shape.emplace_back(letter.from.value, letter.to.value, letter.frame[5],
-                         letter.frame.size());
+      shape.emplace_back(letter.from.value, letter.to.value, letter.frame[5], letter.frame.size());
   }
   EXPECT_FALSE(shapes[0].empty());
   EXPECT_EQ(shapes[0], shapes[1]);
@@ -196,25 +197,41 @@ auto chi_square(const Bytes& bytes) -> double {
   return sum;
 }
 
+/// The bytes of a level frame that carry whole words of shares. Vectors shorter than a word end in
+/// zeros, in every share and for every input; they would only hide what is looked for.
+void add_whole_words(const Plan& plan, std::uint32_t level, BytesView frame, Bytes& out) {
+  for (const auto wire : plan.levels()[level].conjunctions) {
+    const auto& step = plan.steps()[wire];
+    if (step.bits % 64 == 0)
+      out.insert(out.end(), frame.begin(),
+                 frame.begin() + static_cast<std::ptrdiff_t>(step.words() * 8));
+    frame = frame.subspan(step.words() * 8);
+  }
+}
+
 TEST(Shares, of_every_node_look_uniform_whatever_the_sets) {
-  constexpr std::uint64_t many = 32768;
+  constexpr std::uint64_t many = 4096;
+  const auto plan = plan_chunk(*make_circuit(4, 2, Output::individual, many), many, true);
   for (const unsigned percent : {0U, 100U}) {
-    const auto observed = observe(percent, 141, many);
-    for (std::size_t slot = 0; slot < 3; ++slot) {
-      // Everything secret that this node hears: shares in uploads, z words of the next node.
-      Bytes heard;
+    std::array<Bytes, 3> heard;
+    for (std::uint64_t seed = 0; seed < 8; ++seed) {
+      const auto observed = observe(percent, 141 + seed, many);
       for (const auto& letter : observed.letters) {
-        if (letter.to != observed.slots[slot]) continue;
-        const auto content = BytesView(letter.frame).subspan(frame_header_bytes);
-        const auto type = static_cast<FrameType>(letter.frame[5]);
-        if (type == FrameType::upload)
-          heard.insert(heard.end(), content.begin(), content.end() - 32);
-        if (type == FrameType::level && letter.frame.size() > 1000)
-          heard.insert(heard.end(), content.begin(), content.end());
+        const auto slot = std::ranges::find(observed.slots, letter.to) - observed.slots.begin();
+        if (slot == 3) continue;
+        // Everything secret that this node hears: shares in uploads, z words of the next node.
+        auto& bytes = heard[static_cast<std::size_t>(slot)];
+        const auto frame = *decode_frame(letter.frame);
+        if (frame.type == FrameType::upload)
+          bytes.insert(bytes.end(), frame.payload.begin(), frame.payload.end() - 32);
+        if (frame.type == FrameType::level && frame.chunk == 0)
+          add_whole_words(plan.plan, frame.round, frame.payload, bytes);
       }
-      ASSERT_GT(heard.size(), 10000U);
-      EXPECT_LT(chi_square(heard), 255 + 5 * 22.6) << "slot " << slot << ", " << percent << " %";
-      EXPECT_GT(chi_square(heard), 255 - 5 * 22.6) << "slot " << slot << ", " << percent << " %";
+    }
+    for (const auto& bytes : heard) {
+      ASSERT_GT(bytes.size(), 20000U);
+      EXPECT_LT(chi_square(bytes), 255 + 5 * 22.6) << percent << " %";
+      EXPECT_GT(chi_square(bytes), 255 - 5 * 22.6) << percent << " %";
     }
   }
 }

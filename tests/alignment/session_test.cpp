@@ -7,7 +7,8 @@ using ledger::AlignmentState;
 
 auto cells_of(const Participant::Outcome& outcome) -> std::vector<std::uint64_t> {
   std::vector<std::uint64_t> cells;
-  for (const auto& c : outcome.shared_cases) cells.push_back(std::stoull(c.value.substr(2)) - 100000);
+  for (const auto& c : outcome.shared_cases)
+    cells.push_back(std::stoull(c.value.substr(2)) - 100000);
   return cells;
 }
 
@@ -101,8 +102,10 @@ TEST(Session, tells_who_has_nothing_everything_or_the_same_as_all) {
   SeededRandom random(9, "edges");
   const auto empty = random_bitmap(random, 515, 0);
   const auto full = random_bitmap(random, 515, 100);
-  for (const auto& bitmaps : {std::vector{empty, empty, empty, empty}, {full, full, full, full},
-                              {full, full, full, empty}, {full, full, empty, empty}}) {
+  for (const auto& bitmaps : {std::vector{empty, empty, empty, empty},
+                              {full, full, full, full},
+                              {full, full, full, empty},
+                              {full, full, empty, empty}}) {
     setting.bitmaps = bitmaps;
     Consortium consortium(4, schema_of(515), 90);
     join_all(consortium, setting);
@@ -118,7 +121,8 @@ TEST(Session, goes_on_without_a_hospital_that_stays_silent) {
   Consortium::expect_ok(consortium.open(3));
   // Not the owner of a slot, and neither commits nor uploads.
   std::size_t silent = 0;
-  while (std::ranges::count(consortium.session().record.slots, Consortium::id(silent)) > 0) ++silent;
+  while (std::ranges::count(consortium.session().record.slots, Consortium::id(silent)) > 0)
+    ++silent;
   auto counted = setting.bitmaps;
   for (std::size_t h = 0; h < 5; ++h)
     if (h != silent) consortium.join(h, cases_of(setting.bitmaps[h], setting.cells));
@@ -196,7 +200,9 @@ TEST(Session, is_not_opened_against_policy_or_schema) {
   policy.align_threshold = 3;
   policy.allow_k2 = false;
   Consortium consortium(4, schema_of(100), 41, policy);
-  const auto code = [](const auto& result) { return result ? std::string("ok") : result.error().code; };
+  const auto code = [](const auto& result) {
+    return result ? std::string("ok") : result.error().code;
+  };
   EXPECT_EQ(code(consortium.open(2)), "k2_not_allowed");
   EXPECT_EQ(code(consortium.open(5)), "bad_threshold");
   const auto other = open_record(*consortium.book, schema_of(99), ledger::AlignmentSubject::pattern,
@@ -218,7 +224,38 @@ TEST(Session, of_a_record_that_another_schema_made_is_refused_by_a_participant) 
   EXPECT_EQ(member.on_ledger(forged).error().code, "bad_record");
 }
 
-// --- crashes -----------------------------------------------------------------------------------------------------
+TEST(Session, lets_no_output_leave_a_node_before_the_ledger_shows_released) {
+  const auto setting = setting_of(4, 2, 300, 45);
+  Consortium consortium(4, schema_of(300), 46);
+  join_all(consortium, setting);
+  Consortium::expect_ok(consortium.open(2));
+  bool early = false;
+  std::size_t requests = 0;
+  consortium.on_letter = [&](Letter& letter) {
+    const auto& session = consortium.session();
+    const bool output = letter.frame[5] == 11 || letter.frame[5] == 12;
+    early = early || (output && session.state != AlignmentState::released);
+    if (letter.frame[5] != 8) return true;
+    // An impatient hospital asks while the nodes are making their receipts.
+    const auto impatient =
+        HospitalSession::resume(session.record, session.attempt, Consortium::id(3),
+                                setting.bitmaps[3], consortium.session_secrets[3]);
+    for (std::size_t slot = 0; slot < 3; ++slot) {
+      if (session.record.slots[slot] == Consortium::id(3)) continue;
+      consortium.letters.push_back(
+          {Consortium::id(3), session.record.slots[slot], impatient.request_to(slot)});
+      ++requests;
+    }
+    return true;
+  };
+  ASSERT_TRUE(consortium.run());
+  EXPECT_GT(requests, 0U);
+  EXPECT_FALSE(early);
+  expect_reference(consortium, setting);
+}
+
+// --- crashes
+// -----------------------------------------------------------------------------------------------------
 
 TEST(Crash, of_any_one_member_at_any_height_ends_in_the_same_answer) {
   const auto setting = setting_of(4, 2, 300, 51);
@@ -321,8 +358,7 @@ TEST(Crash, of_a_hospital_that_missed_its_output_is_helped_by_nodes_that_look_no
     consortium.carry();
   }
   ASSERT_TRUE(consortium.participants.at(late)->outcome());
-  EXPECT_EQ(cells_of(consortium.outcome(3)),
-            cells_of(reference_shared(setting.bitmaps, 2)[3]));
+  EXPECT_EQ(cells_of(consortium.outcome(3)), cells_of(reference_shared(setting.bitmaps, 2)[3]));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Frames that were changed on the way, hospitals that claim too much, nodes that send different copies.
+// Frames that were changed on the way, hospitals that claim too much, nodes that send different
+// copies.
 
 #include "commitments.hpp"
 #include "consortium.hpp"
@@ -47,13 +48,12 @@ struct Damage {
 };
 
 TEST(Tamper, with_the_header_of_any_frame_between_nodes_ends_the_session_without_output) {
-  const std::vector<Damage> damages{{"magic", 0},    {"version", 4},  {"type", 5},
-                                    {"reserved", 7}, {"session", 8},  {"chunk", 31},
-                                    {"round", 35},   {"length", 39},  {"sequence", 47}};
+  const std::vector<Damage> damages{{"magic", 0},    {"version", 4}, {"type", 5},
+                                    {"reserved", 7}, {"session", 8}, {"chunk", 31},
+                                    {"round", 35},   {"length", 39}, {"sequence", 47}};
   for (const auto type : {FrameType::hello, FrameType::level, FrameType::verdict, FrameType::open})
     for (const auto& damage : damages) {
-      SCOPED_TRACE(std::string(damage.what) + " of type " +
-                   std::to_string(static_cast<int>(type)));
+      SCOPED_TRACE(std::string(damage.what) + " of type " + std::to_string(static_cast<int>(type)));
       Trial run;
       Consortium::expect_ok(run.consortium.open(2));
       run.spoil_first(type, [&](Bytes& frame) {
@@ -201,8 +201,8 @@ struct Liar {
     const bool committed = session.commits.contains(Consortium::id(index));
     if (!committed && session.state == AlignmentState::opened)
       Consortium::expect_ok(consortium.post(
-          index, ledger::PublishAlignment{session.record.session, session.attempt,
-                                          *part->commitments()}));
+          index,
+          ledger::PublishAlignment{session.record.session, session.attempt, *part->commitments()}));
     if (committed && !sent && session.state == AlignmentState::committed) {
       sent = true;
       for (std::size_t slot = 0; slot < 3; ++slot)
@@ -279,7 +279,8 @@ TEST(Cap, is_kept_by_an_honest_hospital_by_itself) {
   EXPECT_FALSE(consortium.participants.at(Consortium::id(rich))->take_remarks().empty());
 }
 
-// --- outputs -----------------------------------------------------------------------------------------------------
+// --- outputs
+// -----------------------------------------------------------------------------------------------------
 
 struct Answer {
   ledger::AlignmentRecord record;
@@ -316,8 +317,8 @@ struct Answer {
   auto deliver(HospitalSession& hospital, std::size_t slot, const Bitmap& own, const Bitmap& next)
       -> std::string {
     const auto hash = output_hash(record.session, self, next);
-    for (const auto& bytes : {frame(FrameType::output, as_bytes(own)),
-                              frame(FrameType::output_hash, hash.view())}) {
+    for (const auto& bytes :
+         {frame(FrameType::output, as_bytes(own)), frame(FrameType::output_hash, hash.view())}) {
       const auto done = hospital.on_frame(slot, bytes);
       if (!done) return done.error().code;
     }
@@ -369,8 +370,7 @@ TEST(Output, sent_twice_is_fine_and_sent_differently_is_not) {
   auto hospital = answer.hospital();
   EXPECT_EQ(answer.deliver(hospital, 0, answer.shares[0], answer.shares[1]), "ok");
   EXPECT_EQ(answer.deliver(hospital, 0, answer.shares[0], answer.shares[1]), "ok");
-  EXPECT_EQ(answer.deliver(hospital, 0, answer.shares[1], answer.shares[1]),
-            "conflicting_message");
+  EXPECT_EQ(answer.deliver(hospital, 0, answer.shares[1], answer.shares[1]), "conflicting_message");
 }
 
 TEST(Output, can_be_read_after_a_restart_and_by_nobody_else) {

@@ -367,8 +367,8 @@ TEST(HoldBack, takes_the_share_of_every_disease_whatever_the_order) {
     auto shuffled = cases;
     random.shuffle(std::span(shuffled));
     const int percent = static_cast<int>(random.below(101));
-    hold_back(cases, percent, seed);
-    hold_back(shuffled, percent, seed);
+    hold_back(cases, percent * 10, seed);
+    hold_back(shuffled, percent * 10, seed);
     EXPECT_EQ(held_ids(cases), held_ids(shuffled)) << "seed " << seed;
     std::map<std::string, std::pair<std::size_t, std::size_t>> strata;
     for (const auto& c : cases) {
@@ -383,7 +383,7 @@ TEST(HoldBack, takes_the_share_of_every_disease_whatever_the_order) {
       EXPECT_EQ(held, expected) << "seed " << seed;
     }
     const auto once = held_ids(cases);
-    hold_back(cases, percent, seed);
+    hold_back(cases, percent * 10, seed);
     EXPECT_EQ(held_ids(cases), once) << "seed " << seed;
   }
 }
@@ -391,15 +391,15 @@ TEST(HoldBack, takes_the_share_of_every_disease_whatever_the_order) {
 TEST(HoldBack, another_seed_holds_others_back) {
   auto a = many_cases(1, 100);
   auto b = a;
-  hold_back(a, 33, 1);
-  hold_back(b, 33, 2);
+  hold_back(a, 330, 1);
+  hold_back(b, 330, 2);
   EXPECT_NE(held_ids(a), held_ids(b));
 }
 
 TEST(HoldBack, leaves_patients_in_care_alone) {
   auto cases = many_cases(3, 30);
   for (auto& c : cases) c.status = Status::recorded;
-  hold_back(cases, 100, 1);
+  hold_back(cases, 1000, 1);
   EXPECT_TRUE(held_ids(cases).empty());
 }
 

@@ -165,7 +165,7 @@ TEST_F(OriginalFiles, are_alignable_and_share_what_the_design_says) {
 TEST_F(OriginalFiles, hold_back_a_third_of_every_hospital) {
   for (auto& hospital : admit_originals(mapping("mapping-uci.toml"), schema())) {
     auto& cases = hospital.table.cases;
-    hold_back(cases, 33, 20817);
+    hold_back(cases, 333, 20817);
     std::map<std::string, std::array<double, 2>> count;
     for (const auto& c : cases) ++count[c.outcome.disease][c.status == Status::held_back ? 1 : 0];
     ASSERT_EQ(count.size(), 2U);

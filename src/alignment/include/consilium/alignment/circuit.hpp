@@ -1,6 +1,7 @@
 #pragma once
-// What the three nodes compute on one cell of n hospitals (alignment-spec §3.3): count, compare with k, and give
-// back to each hospital its own bit. Both sides make the circuit from (n, k, output, cap); its digest is in the record.
+// What the three nodes compute on one cell of n hospitals (alignment-spec §3.3): count, compare
+// with k, and give back to each hospital its own bit. Both sides make the circuit from (n, k,
+// output, cap); its digest is in the record.
 
 #include <cstdint>
 #include <optional>
@@ -20,10 +21,10 @@ struct Gate {
 enum class Output : std::uint8_t { individual = 1, collective = 2 };
 
 struct Circuit {
-  std::uint32_t inputs = 0;             ///< wires 0..inputs−1; every gate makes the next wire
-  std::vector<Gate> gates;              ///< in order of creation
-  std::vector<std::uint32_t> outputs;   ///< wire of z_h per hospital, or of t alone
-  std::optional<std::uint64_t> cap;     ///< C: most cells a hospital may claim, checked besides
+  std::uint32_t inputs = 0;            ///< wires 0..inputs−1; every gate makes the next wire
+  std::vector<Gate> gates;             ///< in order of creation
+  std::vector<std::uint32_t> outputs;  ///< wire of z_h per hospital, or of t alone
+  std::optional<std::uint64_t> cap;    ///< C: most cells a hospital may claim, checked besides
   /// H over the gates; with a cap, u8 3 ‖ u64 C follow the last gate.
   [[nodiscard]] auto digest() const -> Digest;
   [[nodiscard]] auto conjunctions() const -> std::size_t;

@@ -1,6 +1,6 @@
 #pragma once
-// From case to cell (alignment-spec §2): a case's alignment key as canonical bytes, the dictionary that numbers
-// every possible key, and the bitmap of those a hospital holds.
+// From case to cell (alignment-spec §2): a case's alignment key as canonical bytes, the dictionary
+// that numbers every possible key, and the bitmap of those a hospital holds.
 
 #include <map>
 #include <span>
@@ -36,7 +36,8 @@ struct PatternField {
   std::variant<std::monostate, PatternCode, PatternBucket, std::vector<PatternFinding>> value;
   auto operator==(const PatternField&) const -> bool = default;
 };
-/// A case's alignment key. Patient data: never printed, and neither it nor its digest leaves the hospital.
+/// A case's alignment key. Patient data: never printed, and neither it nor its digest leaves the
+/// hospital.
 struct Pattern {
   Digest schema;
   std::vector<PatternField> fields;  ///< ascending by attribute
@@ -50,7 +51,8 @@ struct Pattern {
 [[nodiscard]] auto pattern_digest(BytesView canonical) -> Digest;
 
 /// The case's alignment key under the schema's `align` attributes.
-/// Errors: `unalignable` (a number outside every bucket), `bad_dictionary` (the schema's key is unusable).
+/// Errors: `unalignable` (a number outside every bucket), `bad_dictionary` (the schema's key is
+/// unusable).
 [[nodiscard]] auto pattern_of(const casebase::Case& c, const casebase::Schema& schema)
     -> Result<Pattern>;
 [[nodiscard]] auto canonical_pattern(const casebase::Case& c, const casebase::Schema& schema)
@@ -59,9 +61,9 @@ struct Pattern {
 /// 2^26 cells: the policy's limit for one bitmap.
 inline constexpr std::uint64_t cells_max = std::uint64_t{1} << 26U;
 
-/// Numbers what can be shared: every combination of the alignment key's values (subject `pattern`, a mixed radix
-/// number with missing = 0 first), or every attribute of V1 in schema order (subject `attribute`).
-/// Everybody makes it from the schema; its digest is in the session's record.
+/// Numbers what can be shared: every combination of the alignment key's values (subject `pattern`,
+/// a mixed radix number with missing = 0 first), or every attribute of V1 in schema order (subject
+/// `attribute`). Everybody makes it from the schema; its digest is in the session's record.
 class Dictionary {
  public:
   /// Errors: `bad_dictionary` (no alignment key, a number without buckets, an outcome in the key),

@@ -94,10 +94,10 @@ struct HospitalCases {
     -> Result<std::vector<HospitalCases>>;
 
 /// Holds a share of cases back: stratified by disease, fixed by seed and independent of order.
-/// Marks them `held_back`. `share_percent` of each stratum, rounded to nearest (at least 1 where
-/// the stratum has ≥ 3). Only cases of status `sample` (or `held_back` already) count and are
-/// marked: the same call again changes nothing.
-void hold_back(std::vector<Case>& cases, int share_percent, std::uint64_t seed);
+/// Marks them `held_back`. `share_per_mille` thousandths of each stratum, rounded to nearest (at
+/// least 1 where the stratum has ≥ 3). Only cases of status `sample` (or `held_back` already) count
+/// and are marked: the same call again changes nothing.
+void hold_back(std::vector<Case>& cases, int share_per_mille, std::uint64_t seed);
 
 /// A published split of every hospital's complete cases into train and test rows.
 struct Split {
