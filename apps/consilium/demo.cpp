@@ -103,10 +103,12 @@ auto warnings_of(const RunSpec& spec, const ConsortiumRun& run) -> std::vector<s
   for (const auto& session : run.state().alignments()) {
     for (const auto& warning : session.warnings) {
       if (warning == "probe_budget" && session.record.epoch == 1) {
-        out.emplace_back("probe_budget: the dictionary has only " +
-                         std::to_string(session.record.cells) +
-                         " patterns, so a hospital that lies about what it holds could ask for all "
-                         "of them within a year of sessions.");
+        out.emplace_back(
+            "probe_budget: the dictionary has only " + std::to_string(session.record.cells) +
+            (session.record.subject == ledger::AlignmentSubject::pattern ? " patterns"
+                                                                         : " attributes") +
+            ", so a hospital that lies about what it holds could ask for all "
+            "of them within a year of sessions.");
       }
       if (warning == "threshold_changed") {
         out.emplace_back(

@@ -1,6 +1,7 @@
 #include "demo_figures.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -200,6 +201,22 @@ auto strategy_table(const DemoFigures& figures) -> std::optional<portal::Strateg
   return table;
 }
 
+/// "0.831"
+auto fixed(double value) -> std::string {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.3f", value);
+  return text.data();
+}
+
+/// Filled up to |width| columns: left for a negative width, right for a positive one.
+auto aligned(const std::string& text, int width) -> std::string {
+  const auto columns = static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;  // a character's first byte
+  }));
+  const std::string fill(static_cast<std::size_t>(std::max(0, std::abs(width) - columns)), ' ');
+  return width < 0 ? text + fill : fill + text;
+}
+
 auto command_line(const DemoOptions& options) -> std::string {
   std::string out =
       "./dev demo --seed " + std::to_string(options.seed) + " --topology " + options.topology;
@@ -387,64 +404,59 @@ auto report_data(const DemoOptions& options, const RunSpec& spec, const Cohort& 
 }
 
 void print_table(Terminal& terminal, const DemoFigures& figures) {
-  const auto row = [&](const std::string& name, const std::string& cases, const std::string& shared,
-                       const std::string& credits, const std::string& rest) {
-    char line[160];
-    std::snprintf(line, sizeof line, "%-16s %6s %7s %8s  %s", name.c_str(), cases.c_str(),
-                  shared.c_str(), credits.c_str(), rest.c_str());
+  const auto row = [&](std::initializer_list<std::string> cells) {
+    static constexpr std::array<int, 12> widths{-16, 6, 7, 9, 8, 7, 9, 7, 8, 9, 7, 7};
+    std::string line;
+    std::size_t column = 0;
+    for (const auto& cell : cells) line += aligned(cell, widths.at(column++));
     terminal.line(line);
   };
-  const auto ways = [](const ThreeWays<double>& accuracy, double guess,
-                       const ThreeWays<double>& auc, bool has_auc) {
-    char line[120];
-    if (has_auc) {
-      std::snprintf(line, sizeof line, "%5.3f %8.3f %6.3f   %5.3f %8.3f %6.3f %6s", auc.local,
-                    auc.federated, auc.pooled, accuracy.local, accuracy.federated, accuracy.pooled,
-                    guess > 0 ? std::to_string(guess).substr(0, 5).c_str() : "–");
-    } else {
-      std::snprintf(line, sizeof line, "%5s %8s %6s   %5.3f %8.3f %6.3f %6s", "–", "–", "–",
-                    accuracy.local, accuracy.federated, accuracy.pooled,
-                    guess > 0 ? std::to_string(guess).substr(0, 5).c_str() : "–");
-    }
-    return std::string(line);
+  const auto three = [](const ThreeWays<double>& v, bool known) -> std::array<std::string, 3> {
+    if (!known) return {"–", "–", "–"};
+    return {fixed(v.local), fixed(v.federated), fixed(v.pooled)};
+  };
+  const auto line = [&](const std::string& name, std::size_t cases, std::size_t shared,
+                        std::size_t shared_next, std::uint64_t credits,
+                        const std::array<std::string, 3>& auc,
+                        const std::array<std::string, 3>& accuracy, const std::string& guess) {
+    row({name, std::to_string(cases), std::to_string(shared),
+         shared_next == 0 ? "–" : std::to_string(shared_next), std::to_string(credits), auc[0],
+         auc[1], auc[2], accuracy[0], accuracy[1], accuracy[2], guess});
   };
   terminal.line("");
-  row("", "", "", "", "        AUC                  accuracy");
-  row("hospital", "cases", "shared", "credits",
-      "alone together pooled   alone together pooled  guess");
+  row({"", "", "", "", "", "AUC", "", "", "accuracy", "", "", ""});
+  row({"hospital", "cases", "shared", "at k + 1", "credits", "alone", "together", "pooled", "alone",
+       "together", "pooled", "guess"});
   std::size_t cases = 0;
   std::size_t shared = 0;
+  std::size_t shared_next = 0;
   std::uint64_t credits = 0;
   for (const auto& h : figures.run.hospitals) {
     const auto& e = h.on_held_back;
-    row(h.title, std::to_string(h.cases), std::to_string(h.shared_cases), std::to_string(h.credits),
-        ways({e.local.accuracy, e.federated.accuracy, e.pooled.accuracy},
-             e.federated.majority_accuracy, {e.local.auc, e.federated.auc, e.pooled.auc},
-             !h.one_class));
+    line(h.title, h.cases, h.shared_cases, h.shared_cases_next, h.credits,
+         three({e.local.auc, e.federated.auc, e.pooled.auc}, !h.one_class),
+         three({e.local.accuracy, e.federated.accuracy, e.pooled.accuracy}, true),
+         fixed(e.federated.majority_accuracy));
     cases += h.cases;
     shared += h.shared_cases;
+    shared_next += h.shared_cases_next;
     credits += h.credits;
   }
-  row("all, mean", std::to_string(cases), std::to_string(shared), std::to_string(credits),
-      ways(figures.run.mean_accuracy, 0, figures.run.mean_auc, true));
+  line("all, mean", cases, shared, shared_next, credits, three(figures.run.mean_auc, true),
+       three(figures.run.mean_accuracy, true), "");
   terminal.line("");
   if (!figures.rows.empty()) {
     terminal.line("FLamby's rule, accuracy, mean ± deviation over seeds 42–46");
     const auto cell = [](const std::pair<double, std::optional<double>>& v) {
-      char text[32];
-      if (v.first <= 0) return std::string("      –     ");
-      if (v.second) {
-        std::snprintf(text, sizeof text, "%.3f ± %.3f", v.first, *v.second);
-      } else {
-        std::snprintf(text, sizeof text, "%.3f        ", v.first);
-      }
-      return std::string(text);
+      std::string text = v.first > 0 ? fixed(v.first) : "–";
+      if (v.second) text += " ± " + fixed(*v.second);
+      return aligned(text, -14);
     };
     for (const auto& r : figures.rows) {
       std::string text = r.ours ? "ours       " : "published  ";
-      text += r.name + std::string(r.name.size() < 42 ? 42 - r.name.size() : 1, ' ');
-      for (const auto& centre : r.centres) text += " " + cell(centre);
-      text += "  mean " + cell(r.mean) + "  pooled test " + cell(r.pooled_test);
+      text += aligned(r.name, -44);
+      for (const auto& centre : r.centres) text += cell(centre);
+      text += "mean " + cell(r.mean) + "pooled test " + cell(r.pooled_test);
       terminal.line(text);
     }
     terminal.line("");

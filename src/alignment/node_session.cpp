@@ -437,7 +437,7 @@ struct NodeSession::State {
     sealing::Signature signature;
     const auto tail = std::span(message).last(signature_bytes);
     std::ranges::copy(tail, signature.bytes.begin());
-    message.resize(message.size() - signature_bytes);
+    message.erase(message.end() - signature_bytes, message.end());
     const auto key = member_keys.find(peer.id);
     if (key == member_keys.end()) {
       if (member_keys.empty()) return message;

@@ -284,7 +284,7 @@ struct Participant::Parts {
     return std::nullopt;
   }
 
-  auto answer(const State& state, const RoundRecord& round) -> Next {
+  auto answer(const RoundRecord& round) -> Next {
     Work& w = work[round.id];
     const auto committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
     if (w.openings.empty() || committee.miners == 1) return std::nullopt;
@@ -303,7 +303,6 @@ struct Participant::Parts {
       return ledger::Answer{round.id, MinerId{static_cast<std::uint16_t>(index + 1)},
                             copy(opening.share), copy(opening.masks), copy(opening.salt)};
     }
-    (void)state;
     return std::nullopt;
   }
 
@@ -601,12 +600,11 @@ struct Participant::Parts {
       case RoundState::sealing:
         return submission(state, round);
       case RoundState::attesting:
-        return first_of([&] { return answer(state, round); },
-                        [&] { return attestation(state, round); },
+        return first_of([&] { return answer(round); }, [&] { return attestation(state, round); },
                         [&] { return packing(state, round); }, give_up);
       case RoundState::frozen:
-        return first_of([&] { return answer(state, round); },
-                        [&] { return readiness(state, round); }, give_up);
+        return first_of([&] { return answer(round); }, [&] { return readiness(state, round); },
+                        give_up);
       case RoundState::opening:
         return first_of([&] { return readiness(state, round); },
                         [&] { return share_publication(state, round); },

@@ -296,7 +296,7 @@ TEST(DisplayText, says_what_a_doctor_reads) {
   measured.unit = "mm[Hg]";
   EXPECT_EQ(display_text({*casebase::Decimal::parse("145"), {}, "mm[Hg]"}, measured), "145 mmHg");
   measured.unit = "a";
-  EXPECT_EQ(display_text({*casebase::Decimal::parse("54"), {}, "a"}, measured), "54 a");
+  EXPECT_EQ(display_text({*casebase::Decimal::parse("54"), {}, "a"}, measured), "54 years");
   measured.unit = "{vessels}";
   EXPECT_EQ(display_text({*casebase::Decimal::parse("2"), {}, "{vessels}"}, measured), "2 vessels");
   measured.unit = "";

@@ -1,2 +1,4 @@
 // The whole-archive link of each room needs a main and nothing else.
-auto main() -> int { return 0; }
+auto main() -> int {
+  return 0;
+}
