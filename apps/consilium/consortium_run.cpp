@@ -18,18 +18,6 @@ using sealing::Purpose;
 constexpr int idle_blocks_max = 400;
 constexpr std::uint64_t refusals_max = 200;
 
-auto data_epoch(const ledger::State& state) -> std::uint64_t {
-  std::uint64_t epoch = 0;
-  for (const auto& session : state.alignments()) {
-    const bool released = session.state == ledger::AlignmentState::released ||
-                          session.state == ledger::AlignmentState::closed;
-    if (released && session.record.subject == ledger::AlignmentSubject::pattern) {
-      epoch = std::max(epoch, session.record.epoch);
-    }
-  }
-  return epoch;
-}
-
 auto is_running(const ledger::RoundRecord& round) -> bool {
   return round.state != RoundState::accepted && round.state != RoundState::rolled_back &&
          round.state != RoundState::aborted;
@@ -220,20 +208,9 @@ auto ConsortiumRun::intend_statistics() -> Result<std::optional<Intent>> {
       return intent;
     }
   }
-  auto& cases = nodes_.front()->cases();
-  const auto& policy = state().policy();
-  ledger::OpenRound open;
-  open.purpose = Purpose::statistics;
-  open.data_epoch = data_epoch(state());
-  open.base = sealing::no_model_base(
-      sealing::stream_id(state().consortium(), Purpose::statistics, open.data_epoch));
-  open.suite = static_cast<std::uint8_t>(sealing::Suite::l48);
-  open.length = 3 * casebase::layout_of(cases.schema()).number_ids.size();
-  open.hospitals_max = static_cast<std::uint32_t>(state().hospitals().size());
-  open.plan =
-      federation::StatisticsPlan{cases.schema().digest(), policy.cases_max, policy.small_cell}
-          .encode();
-  intent.order = open;
+  const auto& schema = nodes_.front()->cases().schema();
+  intent.order = federation::statistics_round(state(), schema.digest(),
+                                              casebase::layout_of(schema).number_ids.size());
   return intent;
 }
 
@@ -262,19 +239,7 @@ auto ConsortiumRun::intend_updates() -> Result<std::optional<Intent>> {
   if (intent.step_done >= spec_.rounds) return std::nullopt;
 
   CONSILIUM_TRY(const auto plan, update_plan(run));
-  ledger::OpenRound open;
-  open.purpose = Purpose::update;
-  open.data_epoch = data_epoch(state());
-  open.base = state().models().empty()
-                  ? federation::initial_model(plan.shape, plan.model_seed).digest()
-                  : state().models().back().model;
-  open.suite = static_cast<std::uint8_t>(sealing::Suite::s30);
-  open.length = plan.shape.parameter_count() + sealing::update_header;
-  open.hospitals_max = static_cast<std::uint32_t>(state().hospitals().size());
-  open.clip_micro = state().policy().clip_micro;
-  open.weight_cap = state().policy().weight_cap;
-  open.plan = plan.encode();
-  intent.order = open;
+  intent.order = federation::update_round(state(), plan);
   return intent;
 }
 

@@ -1,7 +1,9 @@
 #include "node.hpp"
 
 #include <algorithm>
+#include <fstream>
 
+#include "consilium/foundation/clock.hpp"
 #include "consilium/foundation/files.hpp"
 
 namespace consilium::app {
@@ -209,6 +211,15 @@ auto Node::take_remarks() -> std::vector<std::string> {
   }
   if (aligner_) {
     for (auto& remark : aligner_->take_remarks()) out.push_back(std::move(remark));
+  }
+  if (!out.empty()) {
+    std::error_code ignored;
+    std::filesystem::create_directories(directory() / "logs", ignored);
+    std::ofstream log(directory() / "logs" / "node.log", std::ios::app);
+    for (const auto& remark : out) {
+      log << iso_time(SystemClock{}.wall_ms()) << " height " << state().height().value << " "
+          << remark << "\n";
+    }
   }
   return out;
 }

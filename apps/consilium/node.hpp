@@ -65,6 +65,8 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
 
   [[nodiscard]] auto has_alignment_outcome() const -> bool { return alignment_done_; }
   [[nodiscard]] auto model() const -> const learning::Model*;
+  /// What this node refused or missed since the last call, also kept in logs/node.log: ids and
+  /// codes only.
   [[nodiscard]] auto take_remarks() -> std::vector<std::string>;
   [[nodiscard]] auto close() -> Result<void>;
 

@@ -53,6 +53,36 @@ auto initial_model(const learning::ModelShape& shape, std::uint64_t model_seed) 
   return model;
 }
 
+auto update_round(const ledger::State& state, const UpdatePlan& plan) -> ledger::OpenRound {
+  ledger::OpenRound open;
+  open.purpose = sealing::Purpose::update;
+  open.data_epoch = state.data_epoch();
+  open.base = state.models().empty() ? initial_model(plan.shape, plan.model_seed).digest()
+                                     : state.models().back().model;
+  open.suite = static_cast<std::uint8_t>(sealing::Suite::s30);
+  open.length = plan.shape.parameter_count() + sealing::update_header;
+  open.hospitals_max = static_cast<std::uint32_t>(state.hospitals().size());
+  open.clip_micro = state.policy().clip_micro;
+  open.weight_cap = state.policy().weight_cap;
+  open.plan = plan.encode();
+  return open;
+}
+
+auto statistics_round(const ledger::State& state, const Digest& schema, std::size_t numbers)
+    -> ledger::OpenRound {
+  ledger::OpenRound open;
+  open.purpose = sealing::Purpose::statistics;
+  open.data_epoch = state.data_epoch();
+  open.base =
+      sealing::no_model_base(sealing::stream_id(state.consortium(), open.purpose, open.data_epoch));
+  open.suite =
+      static_cast<std::uint8_t>(sealing::Suite::l48);  // exact sums, never limbs (design §4)
+  open.length = 3 * numbers;                           // count, sum, sum of squares
+  open.hospitals_max = static_cast<std::uint32_t>(state.hospitals().size());
+  open.plan = StatisticsPlan{schema, state.policy().cases_max, state.policy().small_cell}.encode();
+  return open;
+}
+
 auto quantisation_of(const ledger::RoundRecord& round) -> Result<sealing::Quantisation> {
   CONSILIUM_TRY(const auto suite, sealing::suite_from_id(round.open.suite));
   CONSILIUM_TRY(const auto scale, sealing::scale_of(suite, round.open.hospitals_max));

@@ -142,31 +142,13 @@ auto Consortium::plan(std::uint32_t run) const -> UpdatePlan {
 }
 
 auto Consortium::open_update(const UpdatePlan& plan) -> ledger::Verdict {
-  ledger::OpenRound open;
-  open.purpose = sealing::Purpose::update;
-  open.base = state().models().empty() ? initial_model(plan.shape, plan.model_seed).digest()
-                                       : state().models().back().model;
-  open.suite = static_cast<std::uint8_t>(sealing::Suite::s30);
-  open.length = plan.shape.parameter_count() + sealing::update_header;
-  open.hospitals_max = static_cast<std::uint32_t>(state().hospitals().size());
-  open.clip_micro = state().policy().clip_micro;
-  open.weight_cap = state().policy().weight_cap;
-  open.plan = plan.encode();
-  auto verdict = post(0, open);
+  auto verdict = post(0, update_round(state(), plan));
   end_block();
   return verdict;
 }
 
 auto Consortium::open_statistics() -> ledger::Verdict {
-  ledger::OpenRound open;
-  open.purpose = sealing::Purpose::statistics;
-  open.base = sealing::no_model_base(
-      sealing::stream_id(state().consortium(), sealing::Purpose::statistics, 0));
-  open.suite = static_cast<std::uint8_t>(sealing::Suite::l48);
-  open.length = 3;
-  open.hospitals_max = static_cast<std::uint32_t>(state().hospitals().size());
-  open.plan = StatisticsPlan{state().schema(), 4096, 10}.encode();
-  auto verdict = post(0, open);
+  auto verdict = post(0, statistics_round(state(), state().schema(), 1));
   end_block();
   return verdict;
 }

@@ -36,6 +36,14 @@ struct StatisticsPlan {
 [[nodiscard]] auto initial_model(const learning::ModelShape& shape, std::uint64_t model_seed)
     -> learning::Model;
 
+/// The transaction body that opens an update round with this plan on the present model (the initial
+/// one before any was accepted), under the present policy.
+[[nodiscard]] auto update_round(const ledger::State& state, const UpdatePlan& plan)
+    -> ledger::OpenRound;
+/// The same for the statistics of `numbers` V1 number attributes.
+[[nodiscard]] auto statistics_round(const ledger::State& state, const Digest& schema,
+                                    std::size_t numbers) -> ledger::OpenRound;
+
 /// Clip, X_max and weight cap that a round's record fixes.
 [[nodiscard]] auto quantisation_of(const ledger::RoundRecord& round)
     -> Result<sealing::Quantisation>;
