@@ -61,8 +61,8 @@ auto ConsortiumRun::open(const RunSpec& spec, const Cohort& cohort)
   }
 
   const auto ledger_file = folder / "sequencer" / "ledger.db";
-  std::error_code ignored;
-  if (std::filesystem::exists(ledger_file, ignored)) {
+  CONSILIUM_TRY(const bool known, ledger::LedgerStore::holds_ledger(ledger_file));
+  if (known) {
     CONSILIUM_TRY(auto store, ledger::LedgerStore::open(ledger_file));
     run->sequencer_ = std::make_unique<ledger::SoloSequencer>(std::move(store));
   } else {

@@ -66,8 +66,8 @@ auto Node::member_info() const -> ledger::MemberInfo {
 
 auto Node::join(const ledger::Genesis& genesis) -> Result<void> {
   const auto file = directory() / "ledger.db";
-  std::error_code ignored;
-  if (std::filesystem::exists(file, ignored)) {
+  CONSILIUM_TRY(const bool known, ledger::LedgerStore::holds_ledger(file));
+  if (known) {
     CONSILIUM_TRY(ledger_, ledger::LedgerStore::open(file));
     if (state().consortium() != genesis.consortium()) {
       return fail("wrong_consortium", file.string(),

@@ -131,14 +131,35 @@ LedgerStore::LedgerStore(LedgerStore&&) noexcept = default;
 auto LedgerStore::operator=(LedgerStore&&) noexcept -> LedgerStore& = default;
 LedgerStore::~LedgerStore() = default;
 
+static auto has_genesis(Database& database) -> Result<bool> {
+  CONSILIUM_TRY(Statement tables,
+                database.prepare("SELECT count(*) FROM sqlite_master WHERE name = 'genesis'"));
+  CONSILIUM_TRY(const bool row, tables.step());
+  CONSILIUM_ENSURE(row);
+  return tables.integer(0) == 1;
+}
+
+auto LedgerStore::holds_ledger(const std::filesystem::path& file) -> Result<bool> {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return false;
+  CONSILIUM_TRY(Database database, Database::open(file, file_kind, file_version));
+  CONSILIUM_TRY(const bool born, has_genesis(database));
+  CONSILIUM_CHECK(database.close());
+  return born;
+}
+
 auto LedgerStore::create(const std::filesystem::path& file, const Genesis& genesis)
     -> Result<LedgerStore> {
   CONSILIUM_CHECK(check_genesis(genesis));
-  std::error_code ignored;
-  if (std::filesystem::exists(file, ignored))
+  CONSILIUM_TRY(Database database, Database::open(file, file_kind, file_version));
+  // A process that was killed while it made this file left it without tables: nothing is lost by
+  // going on.
+  CONSILIUM_TRY(const bool born, has_genesis(database));
+  if (born) {
+    CONSILIUM_CHECK(database.close());
     return fail("file_exists", file.string(),
                 "A ledger stands here: open it, or choose a new folder.");
-  CONSILIUM_TRY(Database database, Database::open(file, file_kind, file_version));
+  }
   const Bytes bytes = genesis.encode();
   const auto made = database.in_transaction([&]() -> Result<void> {
     CONSILIUM_CHECK(

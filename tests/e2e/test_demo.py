@@ -189,6 +189,26 @@ class Killed(Case):
         self.assertEqual(result_of(out)["model_digest"], undisturbed["model_digest"])
 
 
+class KilledOften(Case):
+    def test_killed_a_hundred_times_it_still_arrives(self):
+        undisturbed = self.run_well("--rounds", 3)
+        for attempt in range(4):
+            out = self.folder / f"killed-{attempt}"
+            seed = int.from_bytes(os.urandom(4), "big")
+            chance = random.Random(seed)
+            for _ in range(25):
+                run = subprocess.Popen([PROGRAM, "demo", "--data", str(DATA), "--out", str(out), "--rounds", "3"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                time.sleep(chance.choice([0.03, 0.1, 0.3]) * chance.random())
+                run.kill()
+                said = run.communicate()[0]
+                self.assertNotIn("error:", said, f"seed {seed}")
+            done = demo(out, "--rounds", 3)
+            self.assertEqual(done.returncode, 0, f"seed {seed}\n{done.stdout}{done.stderr}")
+            self.assertEqual(result_of(out)["model_digest"], undisturbed["model_digest"], f"seed {seed}")
+            self.assertEqual(consilium("ledger", "verify", out).returncode, 0)
+
+
 class BadInput(Case):
     def copy(self):
         data = self.folder / "data"

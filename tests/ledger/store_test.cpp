@@ -61,6 +61,21 @@ TEST_F(Store, keeps_blocks_and_re_plays_them) {
   EXPECT_EQ(store->ledger().digest(), c.ledger.digest());
 }
 
+TEST_F(Store, goes_on_with_a_file_that_was_cut_off_while_it_was_made) {
+  const Consortium c;
+  EXPECT_FALSE(*LedgerStore::holds_ledger(file)) << "there is no file";
+  {
+    auto unborn = Database::open(file, "consilium.ledger", 1);
+    ASSERT_TRUE(unborn) << unborn.error().message();
+  }
+  EXPECT_FALSE(*LedgerStore::holds_ledger(file)) << "a file without tables is no ledger";
+  auto store = LedgerStore::create(file, c.ledger.genesis());
+  ASSERT_TRUE(store) << code(store);
+  ASSERT_EQ(code(store->close()), "ok");
+  EXPECT_TRUE(*LedgerStore::holds_ledger(file));
+  EXPECT_TRUE(LedgerStore::open(file));
+}
+
 TEST_F(Store, refuses_blocks_that_do_not_follow_and_stays_as_it_was) {
   Consortium c;
   c.run_round();

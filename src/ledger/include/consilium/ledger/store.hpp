@@ -11,7 +11,11 @@ namespace consilium::ledger {
 /// acknowledged. Opening re-plays every block and compares every digest.
 class LedgerStore {
  public:
-  /// Makes a new file with this genesis. Error: `file_exists`.
+  /// Does the file hold a ledger? False when there is no file, or one that was cut off while it was
+  /// made. Errors: `database_damaged`, `database_foreign`.
+  [[nodiscard]] static auto holds_ledger(const std::filesystem::path& file) -> Result<bool>;
+  /// Makes a new file with this genesis, also where one was cut off while it was made. Error:
+  /// `file_exists`.
   [[nodiscard]] static auto create(const std::filesystem::path& file, const Genesis& genesis)
       -> Result<LedgerStore>;
   /// Errors: `file_missing`, `database_damaged` (file's seal, a row's digest, or a re-played state
