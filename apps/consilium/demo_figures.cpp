@@ -409,6 +409,7 @@ void print_table(Terminal& terminal, const DemoFigures& figures) {
     std::string line;
     std::size_t column = 0;
     for (const auto& cell : cells) line += aligned(cell, widths.at(column++));
+    line.erase(line.find_last_not_of(' ') + 1);
     terminal.line(line);
   };
   const auto three = [](const ThreeWays<double>& v, bool known) -> std::array<std::string, 3> {
