@@ -56,7 +56,9 @@ auto fixed_point_scale(std::int64_t value_max, std::int64_t cases_max) -> double
   CONSILIUM_ENSURE(cases_max >= 1 && value_max >= cases_max);
   // Above 2^53 an entry would not be an exact double.
   CONSILIUM_ENSURE(value_max <= (std::int64_t{1} << 53U));
-  return static_cast<double>(value_max / cases_max);
+  const std::int64_t scale =
+      value_max / cases_max;  // rounded down, so that no sum passes value_max
+  return static_cast<double>(scale);
 }
 
 }  // namespace

@@ -24,11 +24,12 @@ auto Book::block_hash(Height height) const -> Digest {
 }
 
 void Book::add_member(const MemberInfo& info, Height since) {
+  const HospitalId id{++head_.last_member};
   Member member;
-  member.id = HospitalId{++head_.last_member};
+  member.id = id;
   member.info = info;
   member.since = since;
-  members_.put(member.id, std::move(member));
+  members_.put(id, std::move(member));
 }
 
 void Book::begin_block() {

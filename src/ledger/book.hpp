@@ -147,8 +147,14 @@ class Book final : public State {
   auto family(const Digest& name) -> Family& { return families_.edit(name); }
   auto alignment(std::size_t index) -> AlignmentSession& { return alignments_.edit(index); }
   void add_member(const MemberInfo& info, Height since);
-  void add_round(RoundRecord round) { rounds_.put(round.id, std::move(round)); }
-  void add_proposal(OpenProposal proposal) { proposals_.put(proposal.id, std::move(proposal)); }
+  void add_round(RoundRecord round) {
+    const RoundId id = round.id;
+    rounds_.put(id, std::move(round));
+  }
+  void add_proposal(OpenProposal proposal) {
+    const std::uint64_t id = proposal.id;
+    proposals_.put(id, std::move(proposal));
+  }
   void add_family(const Digest& name, Family family) { families_.put(name, std::move(family)); }
   void add_alignment(AlignmentSession session) { alignments_.push(std::move(session)); }
   void add_model(const ModelRecord& model) { models_.push(model); }

@@ -101,7 +101,8 @@ TEST(Statistics, sealed_sums_give_the_pooled_mean_and_deviation_within_the_state
     const auto opened = standardisation_of(sum, schema, value_max, cases_max);
     ASSERT_TRUE(opened) << opened.error().message();
     const auto exact = own_standardisation(pooled, schema);
-    const auto scale = static_cast<double>(value_max / cases_max);
+    const std::int64_t whole_scale = value_max / cases_max;
+    const auto scale = static_cast<double>(whole_scale);
     for (std::size_t i = 0; i < 2; ++i) {
       EXPECT_EQ(opened->count[i], exact.count[i]) << "seed " << seed;
       const double unit = static_cast<double>(hospitals) / (2 * scale * exact.count[i]);

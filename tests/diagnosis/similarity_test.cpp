@@ -13,10 +13,8 @@ using casebase::Case;
 using casebase::Kind;
 using casebase::Schema;
 using casebase::Similarity;
-using casebase::Standardisation;
 using casebase::Value;
 using reference::chance;
-using reference::decimal;
 
 /// Everything one random question needs.
 struct Question {

@@ -83,8 +83,9 @@ class WholeRun(Case):
             for similar in answer["similar"]:
                 self.assertAlmostEqual(
                     sum(c["share"] for c in similar["contributions"]), similar["similarity"], places=9)
-        self.assertLess(result["peak_rss_mb"], 300)
-        self.assertLess(result["seconds"]["total"], 60)
+        if not os.environ.get("CONSILIUM_SANITIZED"):  # a sanitizer's own memory and time say nothing of ours
+            self.assertLess(result["peak_rss_mb"], 300)
+            self.assertLess(result["seconds"]["total"], 60)
         self.assertTrue(any("probe_budget" in warning for warning in result["warnings"]))
 
         report = (out / "report.html").read_text()

@@ -178,7 +178,8 @@ TEST(Random, shuffles_into_every_order) {
   for (int i = 0; i < 6000; ++i) {
     std::array<int, 3> items{0, 1, 2};
     random.shuffle(std::span<int>(items));
-    ++seen.at(static_cast<std::size_t>(items[0] * 9 + items[1] * 3 + items[2]));
+    const int place = items[0] * 9 + items[1] * 3 + items[2];
+    ++seen.at(static_cast<std::size_t>(place));
   }
   int orders = 0;
   for (const int count : seen) {

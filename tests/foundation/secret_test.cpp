@@ -22,8 +22,8 @@ TEST(Secret, moves_and_leaves_nothing_behind) {
   Secret<std::uint64_t> first(5);
   std::iota(first.expose().begin(), first.expose().end(), 1U);
   Secret<std::uint64_t> second(std::move(first));
-  EXPECT_EQ(first.size(),
-            0U);  // NOLINT(bugprone-use-after-move): the moved-from state is the claim
+  // The moved-from state is the claim. NOLINTNEXTLINE(bugprone-use-after-move)
+  EXPECT_EQ(first.size(), 0U);
   EXPECT_EQ(second.expose()[4], 5U);
   Secret<std::uint64_t> third;
   third = std::move(second);
