@@ -123,6 +123,10 @@ struct Participant::Parts {
 
   auto values_to_seal(const RoundRecord& round, const sealing::RoundParameters& parameters)
       -> Result<std::vector<std::int64_t>> {
+    if (round.open.purpose != Purpose::update && round.open.noise_sigma2 != 0) {
+      return fail("bad_noise", "round " + std::to_string(round.id.value),
+                  "this node adds noise to updates only, and seals nothing else without it");
+    }
     if (round.open.purpose == Purpose::statistics) {
       CONSILIUM_TRY(const auto plan, StatisticsPlan::decode(round.open.plan));
       CONSILIUM_TRY(const auto scale,
@@ -137,7 +141,12 @@ struct Participant::Parts {
     CONSILIUM_TRY(const auto base, base_model(round, plan));
     CONSILIUM_TRY(const auto* examples, cases->training(plan));
     CONSILIUM_TRY(const auto quantisation, quantisation_of(round));
-    return local_update(base, plan, *examples, quantisation, identity.training_seed);
+    CONSILIUM_TRY(auto values,
+                  local_update(base, plan, *examples, quantisation, identity.training_seed));
+    if (round.open.noise_sigma2 == 0) return values;
+    // Secret chance, never the training seed's: noise that can be repeated protects nobody.
+    CONSILIUM_TRY(const auto rule, noise_rule_of(round));
+    return sealing::add_noise(values, rule, secrets);
   }
 
   auto submission(const State& state, const RoundRecord& round) -> Next {

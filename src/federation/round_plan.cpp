@@ -53,7 +53,8 @@ auto initial_model(const learning::ModelShape& shape, std::uint64_t model_seed) 
   return model;
 }
 
-auto update_round(const ledger::State& state, const UpdatePlan& plan) -> ledger::OpenRound {
+auto update_round(const ledger::State& state, const UpdatePlan& plan, const UpdateNoise& noise)
+    -> ledger::OpenRound {
   ledger::OpenRound open;
   open.purpose = sealing::Purpose::update;
   open.data_epoch = state.data_epoch();
@@ -65,6 +66,8 @@ auto update_round(const ledger::State& state, const UpdatePlan& plan) -> ledger:
   open.clip_micro = state.policy().clip_micro;
   open.weight_cap = state.policy().weight_cap;
   open.plan = plan.encode();
+  open.noise_sigma2 = noise.sigma2;
+  open.clip_l2 = noise.clip_l2;
   return open;
 }
 
@@ -83,11 +86,28 @@ auto statistics_round(const ledger::State& state, const Digest& schema, std::siz
   return open;
 }
 
+auto noise_rule_of(const ledger::RoundRecord& round) -> Result<sealing::NoiseRule> {
+  CONSILIUM_TRY(const auto suite, sealing::suite_from_id(round.open.suite));
+  CONSILIUM_TRY(const auto scale, sealing::scale_of(suite, round.open.hospitals_max));
+  CONSILIUM_TRY(const auto noisy,
+                sealing::noisy_round(round.open.noise_sigma2, round.open.clip_l2, round.open.length,
+                                     scale.value_max, round.policy.honest_min));
+  return noisy.rule;
+}
+
 auto quantisation_of(const ledger::RoundRecord& round) -> Result<sealing::Quantisation> {
   CONSILIUM_TRY(const auto suite, sealing::suite_from_id(round.open.suite));
   CONSILIUM_TRY(const auto scale, sealing::scale_of(suite, round.open.hospitals_max));
-  return sealing::Quantisation{static_cast<double>(round.open.clip_micro) / 1e6, scale.value_max,
-                               round.open.weight_cap};
+  sealing::Quantisation quantisation{.clip = static_cast<double>(round.open.clip_micro) / 1e6,
+                                     .value_max = scale.value_max,
+                                     .weight_cap = round.open.weight_cap};
+  if (round.open.noise_sigma2 != 0) {
+    CONSILIUM_TRY(const auto rule, noise_rule_of(round));
+    quantisation.value_max = rule.value_clip;
+    quantisation.clip_l2 = round.open.clip_l2;
+    quantisation.headroom = rule.value_max - rule.value_clip;
+  }
+  return quantisation;
 }
 
 }  // namespace consilium::federation

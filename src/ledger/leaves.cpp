@@ -73,6 +73,10 @@ auto encode_leaf(const Member& member) -> Bytes {
   put(out, member.since);
   out.u64(member.sequence).u64(member.credits).u64(member.credits_data);
   out.u64(member.credits_verify).u64(member.credits_pack);
+  // Longer by these four or not: what has cost no privacy is written as if there were none.
+  if (member.rho_spent_micro != decltype(member.rho_spent_micro){}) {
+    for (const std::uint64_t spent : member.rho_spent_micro) out.u64(spent);
+  }
   return out.take();
 }
 
@@ -138,6 +142,10 @@ auto encode_leaf(const RoundRecord& round) -> Bytes {
   put_numbers(out, round.rewards_data);
   put_numbers(out, round.rewards_verify);
   put_numbers(out, round.rewards_pack);
+  if (round.rho_micro != 0) {
+    out.u64(round.rho_micro);
+    put(out, round.charged);
+  }
   return out.take();
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "consilium/foundation/hash.hpp"
+#include "consilium/sealing/privacy_account.hpp"
 
 #include "rules.hpp"
 
@@ -65,9 +66,11 @@ auto judge_shape(const Book& book, const OpenRound& body, const Digest& stream) 
     const OpenRound& kept = first.open;
     if (body.suite != kept.suite || body.length != kept.length ||
         body.hospitals_max != kept.hospitals_max || body.clip_micro != kept.clip_micro ||
-        body.weight_cap != kept.weight_cap || book.schema() != first.schema)
-      return fail("set_forbidden", place_of("open_round in the family of", first.id),
-                  "Suite, length, clip, cap and schema stay as when the family's first set froze.");
+        body.weight_cap != kept.weight_cap || body.noise_sigma2 != kept.noise_sigma2 ||
+        body.clip_l2 != kept.clip_l2 || book.schema() != first.schema)
+      return fail(
+          "set_forbidden", place_of("open_round in the family of", first.id),
+          "Suite, length, clip, cap, noise and schema stay as when the family's first set froze.");
     return {};
   }
   const std::uint32_t clip = has_model ? book.policy().clip_micro : 0;
@@ -91,6 +94,33 @@ auto judge_running(const Book& book, const OpenRound& body, const Digest& stream
                   "This was opened in this data epoch: the next alignment starts a new one.");
   }
   return {};
+}
+
+auto purpose_index(const OpenRound& body) -> std::size_t {
+  return static_cast<std::size_t>(body.purpose) - 1;
+}
+
+/// The round's cost to every active hospital, in micro-ρ; 0 without noise (§10).
+auto judge_noise(const Book& book, const OpenRound& body, sealing::Suite suite)
+    -> Result<std::uint64_t> {
+  const std::uint64_t budget = book.policy().rho_budget_micro.at(purpose_index(body));
+  if (body.noise_sigma2 == 0) {
+    if (body.clip_l2 != 0)
+      return fail("bad_noise", "open_round", "An L2 clip belongs to a round with noise.");
+    if (budget != 0)
+      return fail("noise_missing", "open_round",
+                  "The policy sets a privacy budget: rounds of this purpose carry noise.");
+    return 0;
+  }
+  CONSILIUM_TRY(const auto scale, sealing::scale_of(suite, body.hospitals_max));
+  CONSILIUM_TRY(const auto noisy, sealing::noisy_round(body.noise_sigma2, body.clip_l2, body.length,
+                                                       scale.value_max, book.policy().honest_min));
+  const std::uint64_t limit = budget == 0 ? ~std::uint64_t{0} : budget;
+  for (const HospitalId id : book.hospitals()) {
+    const std::uint64_t spent = book.members().at(id).rho_spent_micro.at(purpose_index(body));
+    CONSILIUM_CHECK(sealing::spend(spent, noisy.rho_micro, limit));
+  }
+  return noisy.rho_micro;
 }
 
 }  // namespace
@@ -160,7 +190,8 @@ auto judge(const Context& context, const OpenRound& body) -> Judged {
   CONSILIUM_CHECK(judge_running(book, body, stream));
   CONSILIUM_CHECK(judge_base(book, body, stream));
   CONSILIUM_CHECK(judge_shape(book, body, stream));
-  const std::size_t hospitals = book.hospitals().size();
+  const std::vector<HospitalId> active = book.hospitals();
+  const std::size_t hospitals = active.size();
   const std::uint32_t room = suite == sealing::Suite::s30 ? hospitals_max_s30 : hospitals_max_l48;
   if (body.hospitals_max < hospitals || body.hospitals_max > room)
     return fail("too_many_hospitals", "open_round",
@@ -168,6 +199,8 @@ auto judge(const Context& context, const OpenRound& body) -> Judged {
   if (hospitals < cell_minimum(book.policy()))
     return fail("set_too_small", "open_round",
                 "Fewer hospitals are active than honest_min + colluders: admit more first.");
+
+  CONSILIUM_TRY(const std::uint64_t rho_micro, judge_noise(book, body, suite));
 
   RoundRecord round;
   round.id = RoundId{book.head().last_round.value + 1};
@@ -184,8 +217,14 @@ auto judge(const Context& context, const OpenRound& body) -> Judged {
   if (family != book.families().end() && family->second.committee_epoch != round.committee_epoch)
     return fail("set_forbidden", "open_round",
                 "An earlier committee served this base: it is closed for sealing.");
+  if (rho_micro != 0) {
+    round.rho_micro = rho_micro;
+    round.charged = active;
+  }
   return [round](Book& changed) {
     changed.head().last_round = round.id;
+    for (const HospitalId id : round.charged)
+      changed.member(id).rho_spent_micro[purpose_index(round.open)] += round.rho_micro;
     if (round.open.purpose == sealing::Purpose::update && !changed.head().initial_model)
       changed.head().initial_model = round.open.base;
     changed.add_round(round);

@@ -70,8 +70,21 @@ static void get(Reader& in, MemberInfo& member) {
   get_array(in, member.box_key.bytes);
 }
 
+/// Set in a byte or number before them when fields follow that are usually zero: what has none of
+/// them is written as if there were none, and one value still has one encoding.
+constexpr std::uint8_t more_follows = 0x80;
+constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
+
+static auto has_budgets(const Policy& policy) -> bool {
+  return policy.rho_budget_micro != decltype(policy.rho_budget_micro){};
+}
+
 static void get(Reader& in, Policy& policy) {
-  policy.topology = get_enumeration<Topology>(in, 2);
+  const std::uint8_t first = in.u8();
+  const bool budgets = (first & more_follows) != 0;
+  const auto topology = static_cast<std::uint8_t>(first & ~more_follows);
+  if (topology < 1 || topology > 2) in.reject();
+  policy.topology = static_cast<Topology>(topology);
   policy.honest_min = in.u16();
   policy.colluders = in.u16();
   policy.seal_heights = in.u32();
@@ -91,6 +104,9 @@ static void get(Reader& in, Policy& policy) {
   policy.data_percent = in.u16();
   policy.verify_percent = in.u16();
   policy.pack_percent = in.u16();
+  if (!budgets) return;
+  for (auto& budget : policy.rho_budget_micro) budget = in.u64();
+  if (!has_budgets(policy)) in.reject();
 }
 
 // --- one variant, one number: its place in the list, from 1
@@ -170,6 +186,11 @@ static void get(Reader& in, OpenRound& body) {
   body.clip_micro = in.u32();
   body.weight_cap = in.u64();
   body.plan = in.bytes(plan_bytes_max);
+  if ((body.hospitals_max & noise_follows) == 0) return;
+  body.hospitals_max &= ~noise_follows;
+  body.noise_sigma2 = in.u64();
+  body.clip_l2 = in.u64();
+  if (body.noise_sigma2 == 0 && body.clip_l2 == 0) in.reject();
 }
 
 static void get(Reader& in, SubmitManifest& body) {
@@ -449,13 +470,18 @@ void put(Writer& out, const MemberInfo& member) {
 }
 
 void put(Writer& out, const Policy& policy) {
-  out.u8(static_cast<std::uint8_t>(policy.topology)).u16(policy.honest_min).u16(policy.colluders);
+  const auto topology = static_cast<std::uint8_t>(policy.topology);
+  const bool budgets = has_budgets(policy);
+  out.u8(budgets ? topology | more_follows : topology);
+  out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
   out.u64(policy.weight_cap).u32(policy.clip_micro).u32(policy.small_cell).u64(policy.cases_max);
   out.u16(policy.align_threshold).boolean(policy.allow_k2).u64(policy.align_cap);
   out.u32(policy.sessions_a_year).u32(policy.round_pool);
   out.u16(policy.data_percent).u16(policy.verify_percent).u16(policy.pack_percent);
+  if (!budgets) return;
+  for (const std::uint64_t budget : policy.rho_budget_micro) out.u64(budget);
 }
 
 void put(Writer& out, const Propose& body) {
@@ -464,8 +490,11 @@ void put(Writer& out, const Propose& body) {
 
 void put(Writer& out, const OpenRound& body) {
   out.u8(static_cast<std::uint8_t>(body.purpose)).u64(body.data_epoch).digest(body.base);
-  out.u8(body.suite).u64(body.length).u32(body.hospitals_max).u32(body.clip_micro);
+  const bool noise = body.noise_sigma2 != 0 || body.clip_l2 != 0;
+  out.u8(body.suite).u64(body.length);
+  out.u32(noise ? body.hospitals_max | noise_follows : body.hospitals_max).u32(body.clip_micro);
   out.u64(body.weight_cap).bytes(body.plan);
+  if (noise) out.u64(body.noise_sigma2).u64(body.clip_l2);
 }
 
 void put(Writer& out, const SubmitManifest& body) {
@@ -518,6 +547,7 @@ auto check_member_info(const MemberInfo& member) -> Result<void> {
 }
 
 auto check_policy(const Policy& policy) -> Result<void> {
+  constexpr std::uint64_t rho_budget_most_micro = 1'000'000'000;
   constexpr std::uint32_t heights_max = 1'000'000;
   const auto bad = [](std::string_view sentence) { return fail("bad_policy", "policy", sentence); };
   if (policy.topology != Topology::central && policy.topology != Topology::committee)
@@ -545,6 +575,9 @@ auto check_policy(const Policy& policy) -> Result<void> {
   if (policy.data_percent > 100 || policy.verify_percent > 100 || policy.pack_percent > 100 ||
       policy.data_percent + policy.verify_percent + policy.pack_percent != 100)
     return bad("The percents of data, verification and packing add up to 100.");
+  for (const std::uint64_t budget : policy.rho_budget_micro) {
+    if (budget > rho_budget_most_micro) return bad("A budget is at most 10^9 micro-rho.");
+  }
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "consilium/ledger/store.hpp"
+#include "consilium/sealing/privacy_account.hpp"
 
 namespace consilium::ledger {
 namespace {
@@ -111,6 +112,50 @@ auto without_zeros(Account account) -> Account {
   return account;
 }
 
+__extension__ using Wide = unsigned __int128;
+
+/// Is `rho` the smallest whole number of micro-ρ above 10⁶·Δ₂²/2hσ²? By products, where the rule
+/// divides.
+auto is_cost(std::uint64_t rho, const RoundRecord& round, std::uint64_t square) -> bool {
+  const Wide below = Wide{2} * round.policy.honest_min * round.open.noise_sigma2;
+  const Wide above = Wide{square} * 1'000'000;
+  return rho != 0 && (rho - 1) * below <= above && above < rho * below;
+}
+
+/// Every hospital's spent ρ again, round by round, from what the openings say.
+auto verify_privacy(const Ledger& ledger, const std::string& file) -> Result<void> {
+  const auto differs = [&file](const std::string& where) {
+    return fail("privacy_differs", file + ", " + where,
+                "The privacy spent is not what the rounds' openings give.");
+  };
+  std::map<HospitalId, std::array<std::uint64_t, 4>> spent;
+  for (const auto& [id, round] : ledger.rounds()) {
+    const std::string place = "round " + std::to_string(id.value);
+    const std::size_t purpose = static_cast<std::size_t>(round.open.purpose) - 1;
+    const std::uint64_t budget = round.policy.rho_budget_micro.at(purpose);
+    if (round.open.noise_sigma2 == 0) {
+      if (round.rho_micro != 0 || !round.charged.empty() || budget != 0) return differs(place);
+      continue;
+    }
+    CONSILIUM_TRY(const auto square,
+                  sealing::sensitivity_squared(round.open.clip_l2, round.open.length));
+    if (!is_cost(round.rho_micro, round, square)) return differs(place);
+    for (const auto& member : round.set) {
+      if (!std::binary_search(round.charged.begin(), round.charged.end(), member.hospital))
+        return differs(place);
+    }
+    for (const HospitalId hospital : round.charged) {
+      std::uint64_t& sum = spent[hospital].at(purpose);
+      sum += round.rho_micro;
+      if (budget != 0 && sum > budget) return differs(place);
+    }
+  }
+  for (const auto& [id, member] : ledger.members()) {
+    if (spent[id] != member.rho_spent_micro) return differs("member " + member.info.name);
+  }
+  return {};
+}
+
 }  // namespace
 
 auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
@@ -147,6 +192,7 @@ auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
     report.credits += credits;
     report.credits_by_member[member.info.name] += credits;
   }
+  CONSILIUM_CHECK(verify_privacy(ledger, file.string()));
   CONSILIUM_CHECK(store.close());
   return report;
 }

@@ -10,12 +10,17 @@ namespace {
 constexpr std::size_t draws_at_once = 1024;
 
 auto bad_rule(const Quantisation& q) -> bool {
-  return !(q.clip > 0) || !std::isfinite(q.clip) || q.value_max < 1 || q.weight_cap < 1;
+  const bool no_room_for_weight =
+      q.clip_l2 != 0 &&
+      q.clip_l2 <= static_cast<std::uint64_t>(std::max<std::int64_t>(q.value_max, 0));
+  return !(q.clip > 0) || !std::isfinite(q.clip) || q.value_max < 1 || q.weight_cap < 1 ||
+         q.headroom < 0 || no_room_for_weight;
 }
 
 auto refuse_rule() -> tl::unexpected<Error> {
   return fail("bad_value", "quantisation",
-              "Clip, largest value and weight cap must be positive; correct the round's opening.");
+              "Clip, largest value and weight cap must be positive, and an L2 clip above the "
+              "largest value; correct the round's opening.");
 }
 
 /// ⌊scaled + ρ⌋ without rounding the sum: the whole part and the fraction are treated apart, both
@@ -25,6 +30,23 @@ auto rounded(double scaled, double rho) -> std::int64_t {
   whole -= static_cast<std::int64_t>(static_cast<double>(whole) > scaled);
   const double fraction = scaled - static_cast<double>(whole);
   return whole + static_cast<std::int64_t>(fraction + rho >= 1.0);
+}
+
+/// How much the update must shrink so that weight and values together stay within the L2 clip.
+auto shrinking(std::span<const float> update, std::int64_t weight, double units,
+               const Quantisation& q) -> double {
+  if (q.clip_l2 == 0) return 1;
+  double squares = 0;
+  for (const float value : update) {
+    const double kept = std::max(-q.clip, std::min(q.clip, static_cast<double>(value)));
+    squares += kept * kept;
+  }
+  const auto whole = static_cast<double>(q.clip_l2);
+  const auto weighed = static_cast<double>(weight);
+  const double room = std::sqrt(whole * whole - weighed * weighed);
+  const double norm = std::sqrt(squares) * units;
+  // A hair below, so that the sum's own rounding never carries the norm above the clip.
+  return norm > room ? room / norm * (1 - 1e-9) : 1;
 }
 
 }  // namespace
@@ -48,7 +70,8 @@ auto quantise(std::span<const float> update, std::uint64_t samples, const Quanti
       static_cast<double>(std::min(samples, q.weight_cap)) / static_cast<double>(q.weight_cap);
   const auto value_max = static_cast<double>(q.value_max);
   const auto weight = std::max<std::int64_t>(1, std::llround(share * value_max));
-  const double units = static_cast<double>(weight) / q.clip;
+  double units = static_cast<double>(weight) / q.clip;
+  units *= shrinking(update, weight, units, q);
 
   std::vector<std::int64_t> out;
   out.reserve(update_header + update.size());
@@ -71,7 +94,7 @@ auto quantise(std::span<const float> update, std::uint64_t samples, const Quanti
       out.push_back(std::max(-q.value_max, std::min(q.value_max, whole)));
     }
   }
-  out[1] = std::min(clipped, q.value_max);
+  out[1] = q.clip_l2 == 0 ? std::min(clipped, q.value_max) : 0;
   return out;
 }
 
@@ -91,15 +114,17 @@ auto mean_of(std::span<const std::int64_t> sum, std::size_t hospitals, const Qua
   if (weight <= 0) {
     return fail("empty_weight", "opened sum", "The weights add up to nothing; the base stays.");
   }
-  if (weight > members * q.value_max || sum[1] < 0 || sum[1] > members * q.value_max) {
+  const std::int64_t noise = members * q.headroom;
+  if (weight > members * q.value_max + noise || sum[1] < -noise ||
+      sum[1] > members * q.value_max + noise) {
     return refuse();
   }
   Mean mean;
-  mean.clipped = sum[1];
+  mean.clipped = q.headroom == 0 ? sum[1] : 0;  // only noise stands there then
   mean.mean_weight = static_cast<double>(weight) / static_cast<double>(q.value_max) /
                      static_cast<double>(hospitals);
   const double unit = q.clip / static_cast<double>(weight);
-  const std::int64_t limit = weight + 2 * members;
+  const std::int64_t limit = weight + 2 * members + noise;
   mean.update.reserve(sum.size() - update_header);
   for (const std::int64_t value : sum.subspan(update_header)) {
     if (value > limit || value < -limit) return refuse();

@@ -45,6 +45,42 @@ TEST(Federation, sealed_equals_clear_to_the_last_bit_over_several_rounds) {
   EXPECT_EQ(c.state().models().back().model, clear_digest(c, 3));
 }
 
+TEST(Federation, noise_changes_the_sum_a_little_and_never_twice_alike) {
+  const UpdateNoise noise{.sigma2 = 16, .clip_l2 = 40'000};
+  std::vector<Digest> models;
+  for (int times = 0; times < 2; ++times) {
+    Consortium c(4);
+    ASSERT_TRUE(c.open_update(c.plan(), noise));
+    const auto& round = c.run_round(c.last_round().id);
+    ASSERT_EQ(round.state, RoundState::accepted) << round.reason;
+    EXPECT_EQ(round.set.size(), 4U);
+    EXPECT_EQ(round.charged, c.state().hospitals());
+    EXPECT_GT(round.rho_micro, 0U);
+    // All nodes opened the same noisy sum and built the same model of it.
+    for (const auto& m : c.members)
+      EXPECT_EQ(m.participant->model()->digest(), c.state().models().back().model);
+    models.push_back(c.state().models().back().model);
+    EXPECT_NE(models.back(), clear_digest(c, 1));
+    Consortium without(4);
+    ASSERT_TRUE(without.open_update(without.plan()));
+    without.run_round(without.last_round().id);
+    const auto clear = without.members[0].participant->model()->parameters();
+    const auto noisy = c.members[0].participant->model()->parameters();
+    ASSERT_EQ(clear.size(), noisy.size());
+    for (std::size_t i = 0; i < clear.size(); ++i) EXPECT_NEAR(noisy[i], clear[i], 0.02) << i;
+    EXPECT_FALSE(c.stopped) << c.stopped->message();
+  }
+  EXPECT_NE(models[0], models[1]);
+}
+
+TEST(Federation, a_round_drowned_in_noise_ends_and_leaves_the_base) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_update(c.plan(), {.sigma2 = 3400 * 3400, .clip_l2 = 3000}));
+  const auto& round = c.run_round(c.last_round().id);
+  EXPECT_TRUE(ledger::is_closed(round.state));
+  EXPECT_FALSE(c.stopped) << c.stopped->message();
+}
+
 TEST(Federation, the_central_server_opens_the_same_sum) {
   Consortium c(4, ledger::Topology::central);
   ASSERT_TRUE(c.open_update(c.plan()));

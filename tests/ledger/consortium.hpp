@@ -158,6 +158,8 @@ class Consortium {
           sealing::no_model_base(sealing::stream_id(ledger.consortium(), purpose, open.data_epoch));
     }
     open.plan = {1, 2, 3};
+    open.noise_sigma2 = noise_sigma2;
+    open.clip_l2 = clip_l2;
     return open;
   }
   void open(sealing::Purpose purpose = sealing::Purpose::update) {
@@ -279,6 +281,7 @@ class Consortium {
  public:
   Ledger ledger;
   std::vector<HospitalId> hospitals, miners;
+  std::uint64_t noise_sigma2 = 0, clip_l2 = 0;  ///< of the rounds that open_body opens
   std::vector<Block> blocks;
   std::vector<Digest> digests;
 };

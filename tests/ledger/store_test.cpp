@@ -218,6 +218,20 @@ TEST_F(Store, verify_recomputes_the_credits_of_a_central_server) {
   EXPECT_EQ(report->credits_by_member.at("centre"), 900U);
 }
 
+TEST_F(Store, verify_recomputes_the_privacy_spent) {
+  Policy policy = short_policy();
+  policy.rho_budget_micro[0] = 400'000;
+  Consortium c({4, policy});
+  c.noise_sigma2 = 3400 * 3400;
+  c.clip_l2 = 3000;
+  c.run_round();
+  c.run_round(64);
+  keep(c);
+  const auto report = verify_ledger(file);
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->state_digest, c.ledger.digest());
+}
+
 TEST_F(Store, read_only_opens_beside_a_writer_and_cannot_append) {
   Consortium c;
   c.run_round();

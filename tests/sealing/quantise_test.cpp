@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "consilium/sealing/privacy_account.hpp"
+
 #include "sealing_round.hpp"
 
 namespace consilium::sealing {
@@ -67,6 +69,44 @@ TEST(Quantise, counts_no_more_clips_than_a_coordinate_holds) {
   const Quantisation small{.clip = 1, .value_max = 10, .weight_cap = 1};
   SeededRandom rounding = stream(4);
   EXPECT_EQ(must(quantise(std::vector<float>(50, 2.0F), 1, small, rounding))[1], 10);
+}
+
+TEST(Quantise, keeps_weight_and_values_together_within_the_l2_clip) {
+  SeededRandom values(31, "values");
+  for (int times = 0; times < 50; ++times) {
+    std::vector<float> update(1 + values.below(3000));
+    for (float& value : update) value = static_cast<float>(values.normal());
+    const Quantisation q{
+        .clip = 0.5, .value_max = 2000, .weight_cap = 1000, .clip_l2 = 2001 + values.below(40'000)};
+    SeededRandom rounding = stream(values.u64());
+    const auto x = must(quantise(update, 1 + values.below(2000), q, rounding));
+    EXPECT_EQ(x[1], 0);  // a count of clips would be norm without use
+    std::uint64_t squares = 0;
+    for (const std::int64_t value : x) squares += static_cast<std::uint64_t>(value * value);
+    ASSERT_LE(squares, must(sensitivity_squared(q.clip_l2, x.size())));
+  }
+  // Nothing shrinks that is within it, and a clip that the weight alone would break is refused.
+  const std::vector<float> small(10, 0.01F);
+  Quantisation loose{.clip = 0.5, .value_max = 2000, .weight_cap = 1000, .clip_l2 = 1'000'000};
+  const Quantisation none{.clip = 0.5, .value_max = 2000, .weight_cap = 1000};
+  SeededRandom a = stream(1);
+  SeededRandom b = stream(1);
+  EXPECT_EQ(must(quantise(small, 500, loose, a)), must(quantise(small, 500, none, b)));
+  loose.clip_l2 = 2000;
+  EXPECT_EQ(code_of(quantise(small, 500, loose, a)), "bad_value");
+}
+
+TEST(Mean, leaves_room_for_noise_where_the_rule_has_headroom) {
+  const Quantisation q{
+      .clip = 1, .value_max = 100, .weight_cap = 1, .clip_l2 = 200, .headroom = 40};
+  const auto judge = [&q](std::vector<std::int64_t> sum) { return code_of(mean_of(sum, 3, q)); };
+  EXPECT_EQ(judge({420, -120, 546}), "");
+  EXPECT_EQ(judge({420, -120, 547}), "sum_out_of_range");
+  EXPECT_EQ(judge({421, 0, 0}), "sum_out_of_range");
+  EXPECT_EQ(judge({300, -121, 0}), "sum_out_of_range");
+  EXPECT_EQ(judge({300, 421, 0}), "sum_out_of_range");
+  EXPECT_EQ(judge({0, 0, 0}), "empty_weight");
+  EXPECT_EQ(must(mean_of(std::vector<std::int64_t>{300, 33, 0}, 3, q)).clipped, 0);
 }
 
 TEST(Quantise, refuses_what_is_not_a_number) {

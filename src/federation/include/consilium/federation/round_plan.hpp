@@ -4,6 +4,7 @@
 
 #include "consilium/learning/training.hpp"
 #include "consilium/ledger/ledger.hpp"
+#include "consilium/sealing/privacy_account.hpp"
 #include "consilium/sealing/quantise.hpp"
 
 namespace consilium::federation {
@@ -36,15 +37,27 @@ struct StatisticsPlan {
 [[nodiscard]] auto initial_model(const learning::ModelShape& shape, std::uint64_t model_seed)
     -> learning::Model;
 
+/// Noise of an update round (sealing-spec §10), in units of the sealed integers; zeros for none.
+/// The ledger refuses what leaves no headroom or passes the policy's budget. A round with noise
+/// cannot be repeated from any seed, and its model is not the one that clear training gives.
+struct UpdateNoise {
+  std::uint64_t sigma2 = 0;   ///< σ_z² of one hospital
+  std::uint64_t clip_l2 = 0;  ///< of weight and values together, before rounding
+};
+
 /// The transaction body that opens an update round with this plan on the present model (the initial
 /// one before any was accepted), under the present policy.
-[[nodiscard]] auto update_round(const ledger::State& state, const UpdatePlan& plan)
-    -> ledger::OpenRound;
+[[nodiscard]] auto update_round(const ledger::State& state, const UpdatePlan& plan,
+                                const UpdateNoise& noise = {}) -> ledger::OpenRound;
 /// The same for the statistics of `numbers` V1 number attributes.
 [[nodiscard]] auto statistics_round(const ledger::State& state, const Digest& schema,
                                     std::size_t numbers) -> ledger::OpenRound;
 
-/// Clip, X_max and weight cap that a round's record fixes.
+/// What a hospital's noise keeps to in a round that asks for some. Error: that of
+/// sealing::noisy_round.
+[[nodiscard]] auto noise_rule_of(const ledger::RoundRecord& round) -> Result<sealing::NoiseRule>;
+/// Clip, largest value before noise, weight cap, L2 clip and headroom that a round's record fixes.
+/// Error: that of sealing::noisy_round.
 [[nodiscard]] auto quantisation_of(const ledger::RoundRecord& round)
     -> Result<sealing::Quantisation>;
 

@@ -13,6 +13,7 @@
 ///   - a set that was opened is a union of cells of its family's partition;
 ///   - nothing in the state can identify a patient.
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +45,9 @@ struct Member {
   Height since;
   std::uint64_t sequence = 0;  ///< last used
   std::uint64_t credits = 0, credits_data = 0, credits_verify = 0, credits_pack = 0;
+  /// What rounds of each purpose have cost this hospital in privacy, in the order of the policy's
+  /// budgets. Never falls: a round that was opened is paid for, whatever became of it.
+  std::array<std::uint64_t, 4> rho_spent_micro{};
 };
 
 struct RoundRecord {
@@ -86,6 +90,8 @@ struct RoundRecord {
   std::vector<HospitalId>
       different_model;  ///< who posted another model than the one that was fixed
   std::map<HospitalId, std::uint64_t> rewards_data, rewards_verify, rewards_pack;
+  std::uint64_t rho_micro = 0;      ///< cost of the round to each of `charged`; 0 without noise
+  std::vector<HospitalId> charged;  ///< active hospitals when it was opened
 };
 /// Accepted, rolled back or aborted: nothing but model digests may follow.
 [[nodiscard]] auto is_closed(RoundState state) -> bool;

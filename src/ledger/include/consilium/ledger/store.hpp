@@ -88,7 +88,8 @@ struct VerifyReport {
   std::map<std::string, std::uint64_t> credits_by_member;
 };
 /// Re-plays everything of one node's ledger.db and recomputes every credit and digest.
-/// Errors: `database_damaged`, `credits_differ`.
+/// Errors: `database_damaged`, `credits_differ`, `privacy_differs` (a round's or hospital's ρ is
+/// not what the openings give, or passed the budget of its time).
 [[nodiscard]] auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport>;
 
 }  // namespace consilium::ledger

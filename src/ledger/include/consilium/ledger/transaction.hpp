@@ -48,6 +48,10 @@ struct Policy {
   std::uint32_t sessions_a_year = 52;
   std::uint32_t round_pool = 1000;  ///< credits of an accepted update round
   std::uint16_t data_percent = 70, verify_percent = 20, pack_percent = 10;  ///< sum 100
+  /// What the rounds of a purpose (update, statistics, metrics, council) may cost each hospital, in
+  /// micro-ρ of zCDP (sealing-spec §10). With a budget every round of the purpose carries noise,
+  /// and none opens that it does not cover; 0 asks for no noise and sets no limit.
+  std::array<std::uint64_t, 4> rho_budget_micro{};
   auto operator==(const Policy&) const -> bool = default;
 };
 
@@ -112,6 +116,9 @@ struct OpenRound {
   std::uint32_t clip_micro = 0;     ///< = policy for updates, 0 otherwise
   std::uint64_t weight_cap = 0;     ///< = policy for updates, 0 otherwise
   Bytes plan;                       ///< what to train or count, opaque here, ≤ 4096 bytes
+  /// σ_z² of the noise that each hospital adds, and the largest L2 norm before it, both in units of
+  /// the integers that are sealed; 0 and 0: none. The unit of privacy is the hospital.
+  std::uint64_t noise_sigma2 = 0, clip_l2 = 0;
 };
 struct SubmitManifest {
   RoundId round;

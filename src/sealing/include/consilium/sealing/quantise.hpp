@@ -16,6 +16,11 @@ struct Quantisation {
   double clip = 1;               ///< C: |v| above it is clipped; step = C / value_max
   std::int64_t value_max = 0;    ///< X_max
   std::uint64_t weight_cap = 1;  ///< W: u = min(samples, W) / W
+  /// With noise (noise.hpp), else 0: the largest L2 norm of everything that is sealed, in units of
+  /// the integers and before rounding. Above value_max, as the weight counts too; the clip count is
+  /// then sealed as 0.
+  std::uint64_t clip_l2 = 0;
+  std::int64_t headroom = 0;  ///< 9σ_z rounded up: how far noise may carry a value, 0 without
 };
 
 /// Layout of a sealed update: [0] weight u·X_max, [1] clipped coordinates (count, at most X_max),
@@ -26,7 +31,7 @@ inline constexpr std::size_t update_header = 2;
 /// error < one step. The same values and the same stream give the same integers, sealed or clear.
 /// The weight is the nearest whole number, at least 1, and the values are weighted with that whole
 /// number: the mean carries no error from it. Errors: `bad_value` (NaN or infinity: nothing is
-/// sealed), `empty_weight` (samples = 0).
+/// sealed; or a clip_l2 that is not above value_max), `empty_weight` (samples = 0).
 [[nodiscard]] auto quantise(std::span<const float> update, std::uint64_t samples,
                             const Quantisation& q, Random& rounding)
     -> Result<std::vector<std::int64_t>>;
@@ -37,8 +42,8 @@ struct Mean {
   double mean_weight = 0;     ///< Σ u / n
 };
 /// Errors: `empty_weight` (Σ u ≤ 0), `sum_out_of_range` (Σu > n·X_max, or |X[p]| > Σu + 2n: §7.3,
-/// attack 14; or a clip count outside 0 … n·X_max), `length_mismatch` (shorter than update_header,
-/// or no hospitals).
+/// attack 14; or a clip count outside 0 … n·X_max; with noise n·headroom more each way),
+/// `length_mismatch` (shorter than update_header, or no hospitals).
 [[nodiscard]] auto mean_of(std::span<const std::int64_t> sum, std::size_t hospitals,
                            const Quantisation& q) -> Result<Mean>;
 
