@@ -34,6 +34,16 @@ auto balanced_error(const learning::Evaluation& e) -> ClassErrors {
 
 }  // namespace
 
+auto training_now(LocalCases& cases, const UpdatePlan& plan) -> Result<const learning::Examples*> {
+  CONSILIUM_TRY(const auto now, cases.marks(CaseUse::training));
+  return cases.training(plan, now);
+}
+
+auto held_back_now(LocalCases& cases, const UpdatePlan& plan) -> Result<const learning::Examples*> {
+  CONSILIUM_TRY(const auto now, cases.marks(CaseUse::held_back));
+  return cases.held_back(plan, now);
+}
+
 auto local_update(const learning::Model& base, const UpdatePlan& plan,
                   const learning::Examples& examples, const sealing::Quantisation& quantisation,
                   BytesView training_seed) -> Result<std::vector<std::int64_t>> {
@@ -88,7 +98,7 @@ auto clear_rounds(std::span<const ClearHospital> hospitals, UpdatePlan plan,
   for (std::size_t round = 0; round < rounds; ++round) {
     std::vector<std::int64_t> sum(base.parameters().size() + sealing::update_header, 0);
     for (const auto& hospital : hospitals) {
-      CONSILIUM_TRY(const auto* examples, hospital.cases->training(plan));
+      CONSILIUM_TRY(const auto* examples, training_now(*hospital.cases, plan));
       CONSILIUM_TRY(const auto values,
                     local_update(base, plan, *examples, quantisation, hospital.training_seed));
       for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
@@ -96,7 +106,7 @@ auto clear_rounds(std::span<const ClearHospital> hospitals, UpdatePlan plan,
     CONSILIUM_TRY(auto candidate, candidate_of(base, sum, hospitals.size(), quantisation));
     std::size_t refusals = 0;
     for (const auto& hospital : hospitals) {
-      CONSILIUM_TRY(const auto* examples, hospital.cases->held_back(plan));
+      CONSILIUM_TRY(const auto* examples, held_back_now(*hospital.cases, plan));
       if (!accepts(base, candidate.model, *examples)) ++refusals;
     }
     const bool accepted = refusals < hospitals.size() / 3 + 1;

@@ -141,7 +141,7 @@ auto Consortium::plan(std::uint32_t run) const -> UpdatePlan {
   return plan;
 }
 
-auto Consortium::open_update(const UpdatePlan& plan, const UpdateNoise& noise) -> ledger::Verdict {
+auto Consortium::open_update(const UpdatePlan& plan, const RoundNoise& noise) -> ledger::Verdict {
   auto verdict = post(0, update_round(state(), plan, noise));
   end_block();
   return verdict;

@@ -128,7 +128,7 @@ class Consortium {
   auto run_round(RoundId id, int ticks_max = 300) -> const ledger::RoundRecord&;
   /// As if the process had been killed: nothing but storage, logs and the ledger remain.
   void restart(std::size_t member);
-  auto open_update(const UpdatePlan& plan, const UpdateNoise& noise = {}) -> ledger::Verdict;
+  auto open_update(const UpdatePlan& plan, const RoundNoise& noise = {}) -> ledger::Verdict;
   auto open_statistics() -> ledger::Verdict;
   [[nodiscard]] auto plan(std::uint32_t run = 0) const -> UpdatePlan;
   [[nodiscard]] auto state() const -> const ledger::Ledger& { return *ledger_; }

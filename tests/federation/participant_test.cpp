@@ -46,7 +46,7 @@ TEST(Federation, sealed_equals_clear_to_the_last_bit_over_several_rounds) {
 }
 
 TEST(Federation, noise_changes_the_sum_a_little_and_never_twice_alike) {
-  const UpdateNoise noise{.sigma2 = 16, .clip_l2 = 40'000};
+  const RoundNoise noise{.sigma2 = 16, .clip_l2 = 40'000};
   std::vector<Digest> models;
   for (int times = 0; times < 2; ++times) {
     Consortium c(4);
