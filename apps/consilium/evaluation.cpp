@@ -114,7 +114,7 @@ auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
     // FLamby tests every model at a centre under the centre's own norm, and on the pooled rows
     // under the pooled one.
     const auto& centre_view_of_pooled = own_norm ? own_view : pooled_view;
-    CONSILIUM_TRY(const auto* federation_view, node->cases().held_back(plan));
+    CONSILIUM_TRY(const auto* federation_view, federation::held_back_now(node->cases(), plan));
     CONSILIUM_TRY(const auto federated, model_of(*node, *current));
 
     h.on_held_back.local = learning::evaluate(local, own_view);
