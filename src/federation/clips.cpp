@@ -90,17 +90,14 @@ auto check_clips(const ledger::State& state, const ledger::RoundRecord& round,
   return {};
 }
 
-auto set_clip_groups(sealing::Quantisation& quantisation, const ledger::OpenRound& open)
-    -> Result<void> {
-  if (open.clips_micro.empty()) return {};
-  CONSILIUM_TRY(const auto plan, UpdatePlan::decode(open.plan));
-  const auto groups = tensor_groups(plan.shape);
-  if (groups.size() != open.clips_micro.size())
-    return fail("stale_context", "open_round",
-                "the round names another number of clips than its model has tensor groups");
-  for (std::size_t i = 0; i < groups.size(); ++i)
-    quantisation.groups.push_back({groups[i], static_cast<double>(open.clips_micro[i]) / 1e6});
-  return {};
+auto clip_groups(const learning::ModelShape& shape, std::span<const std::uint32_t> clips_micro)
+    -> std::vector<sealing::ClipGroup> {
+  const auto counts = tensor_groups(shape);
+  CONSILIUM_ENSURE(counts.size() == clips_micro.size());
+  std::vector<sealing::ClipGroup> groups;
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    groups.push_back({counts[i], static_cast<double>(clips_micro[i]) / 1e6});
+  return groups;
 }
 
 }  // namespace consilium::federation

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "consilium/federation/clips.hpp"
+
 namespace consilium::federation {
 
 namespace {
@@ -91,10 +93,14 @@ auto accepts(const learning::Model& base, const learning::Model& candidate,
 }
 
 auto clear_rounds(std::span<const ClearHospital> hospitals, UpdatePlan plan,
-                  const sealing::Quantisation& quantisation, std::size_t rounds)
-    -> Result<std::vector<ClearRound>> {
+                  sealing::Quantisation quantisation, std::size_t rounds,
+                  const ledger::Policy& policy) -> Result<std::vector<ClearRound>> {
   std::vector<ClearRound> out;
   learning::Model base = initial_model(plan.shape, plan.model_seed);
+  const auto clip_after = [&](const learning::Model& before, const learning::Model& after) {
+    if (policy.clip_floor_micro == 0) return;
+    quantisation.groups = clip_groups(plan.shape, clips_after(policy, before, after));
+  };
   for (std::size_t round = 0; round < rounds; ++round) {
     std::vector<std::int64_t> sum(base.parameters().size() + sealing::update_header, 0);
     for (const auto& hospital : hospitals) {
@@ -111,6 +117,7 @@ auto clear_rounds(std::span<const ClearHospital> hospitals, UpdatePlan plan,
     }
     const bool accepted = refusals < hospitals.size() / 3 + 1;
     if (accepted) {
+      clip_after(base, candidate.model);
       base = candidate.model;
     } else {
       ++plan.run;

@@ -132,7 +132,13 @@ auto quantisation_of(const ledger::RoundRecord& round) -> Result<sealing::Quanti
     quantisation.clip_l2 = round.open.clip_l2;
     quantisation.headroom = rule.value_max - rule.value_clip;
   }
-  CONSILIUM_CHECK(set_clip_groups(quantisation, round.open));
+  if (!round.open.clips_micro.empty()) {
+    CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
+    if (tensor_groups(plan.shape).size() != round.open.clips_micro.size())
+      return fail("stale_context", "round " + std::to_string(round.id.value),
+                  "it names another number of clips than its model has tensor groups");
+    quantisation.groups = clip_groups(plan.shape, round.open.clips_micro);
+  }
   return quantisation;
 }
 

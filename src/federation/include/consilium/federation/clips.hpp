@@ -31,9 +31,10 @@ namespace consilium::federation {
 [[nodiscard]] auto check_clips(const ledger::State& state, const ledger::RoundRecord& round,
                                const UpdatePlan& plan, NodeStorage& storage) -> Result<void>;
 
-/// Writes the round's clips by group into `quantisation`; nothing where it names none. Error:
-/// `stale_context` (another number of clips than the plan's model has groups).
-[[nodiscard]] auto set_clip_groups(sealing::Quantisation& quantisation,
-                                   const ledger::OpenRound& open) -> Result<void>;
+/// Clips as quantisation has them: one for each tensor group of the shape, of which there are as
+/// many.
+[[nodiscard]] auto clip_groups(const learning::ModelShape& shape,
+                               std::span<const std::uint32_t> clips_micro)
+    -> std::vector<sealing::ClipGroup>;
 
 }  // namespace consilium::federation

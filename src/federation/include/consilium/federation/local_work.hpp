@@ -86,7 +86,8 @@ inline constexpr double vote_rise_max = 0.15;
                            const learning::Examples& held_back) -> bool;
 
 /// The whole training without any sealing, for the proof that sealed equals clear: the same local
-/// updates, added as plain integers, the same votes. Gives every accepted model in order.
+/// updates, added as plain integers, the same votes. Gives every accepted model in order. Where
+/// `policy` has a clip floor, every base has its clips by group as in sealed rounds.
 struct ClearHospital {
   LocalCases* cases = nullptr;
   BytesView training_seed;
@@ -96,7 +97,8 @@ struct ClearRound {
   bool accepted = false;
 };
 [[nodiscard]] auto clear_rounds(std::span<const ClearHospital> hospitals, UpdatePlan plan,
-                                const sealing::Quantisation& quantisation, std::size_t rounds)
+                                sealing::Quantisation quantisation, std::size_t rounds,
+                                const ledger::Policy& policy = {})
     -> Result<std::vector<ClearRound>>;
 
 }  // namespace consilium::federation

@@ -69,8 +69,8 @@ struct RoundNoise {
 /// What a hospital's noise keeps to in a round that asks for some. Error: that of
 /// sealing::noisy_round.
 [[nodiscard]] auto noise_rule_of(const ledger::RoundRecord& round) -> Result<sealing::NoiseRule>;
-/// Clip, largest value before noise, weight cap, L2 clip and headroom that a round's record fixes.
-/// Error: that of sealing::noisy_round.
+/// Clips, largest value before noise, weight cap, L2 clip and headroom that a round's record fixes.
+/// Errors: `stale_context` (clips that do not fit the plan's model), those of sealing::noisy_round.
 [[nodiscard]] auto quantisation_of(const ledger::RoundRecord& round)
     -> Result<sealing::Quantisation>;
 
