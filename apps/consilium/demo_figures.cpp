@@ -277,6 +277,8 @@ auto result_json(const DemoOptions& options, const Cohort& cohort, const Consort
                                    {"confusion_cases", m.confusion_cases},
                                    {"sealed_equals_clear", f.sealed_metrics_equal_clear}};
   }
+  out["pooled_test_auc"] = ways_json(f.pooled_test.local.auc, f.pooled_test.federated.auc,
+                                     f.pooled_test.pooled.auc);
   out["pooled_test_log_loss"] =
       ways_json(f.pooled_test.local.log_loss, f.pooled_test.federated.log_loss,
                 f.pooled_test.pooled.log_loss);

@@ -1,6 +1,7 @@
 #include "consilium/federation/metrics_plan.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "consilium/foundation/codec.hpp"
@@ -39,6 +40,44 @@ auto parts_of(const MetricsPlan& plan, std::int64_t value_max) -> Result<Parts> 
   return Parts{confusion, calibration, calibration + 2 * std::size_t{plan.calibration_bins},
                value_max / cases_max,
                std::max<std::int64_t>(1, value_max / (cases_max * loss_most))};
+}
+
+/// In which bin each bin's patients are counted, so that no bin shows a small group: neighbours are
+/// joined until each holds nobody or at least `smallest` patients, and of joined bins the middle
+/// patient's one stands for all. A whole histogram of too few patients is left out: all zeros then.
+auto without_small_bins(std::vector<std::int64_t>& counts, std::int64_t smallest)
+    -> std::vector<std::size_t> {
+  struct Segment {
+    std::size_t first, last;
+    std::int64_t patients;
+  };
+  const auto is_shown = [&](std::int64_t n) { return without_small_cell(n, smallest) == n; };
+  std::vector<Segment> segments;
+  for (std::size_t bin = 0; bin < counts.size(); ++bin) {
+    if (segments.empty() || is_shown(segments.back().patients)) segments.push_back({bin, bin, 0});
+    segments.back().last = bin;
+    segments.back().patients += counts[bin];
+  }
+  while (segments.size() > 1 && !is_shown(segments.back().patients)) {
+    const Segment rest = segments.back();
+    segments.pop_back();
+    segments.back().last = rest.last;
+    segments.back().patients += rest.patients;
+  }
+  std::vector<std::size_t> counted_in(counts.size(), 0);
+  std::vector<std::int64_t> joined(counts.size(), 0);
+  for (const Segment& segment : segments) {
+    std::size_t middle = segment.first;
+    std::int64_t below = 0;
+    for (std::size_t bin = segment.first; bin <= segment.last; ++bin) {
+      if (2 * below < segment.patients) middle = bin;
+      below += counts[bin];
+    }
+    for (std::size_t bin = segment.first; bin <= segment.last; ++bin) counted_in[bin] = middle;
+    joined[middle] = without_small_cell(segment.patients, smallest);
+  }
+  counts = std::move(joined);
+  return counted_in;
 }
 
 auto bin_of(double chance, std::uint16_t bins) -> std::size_t {
@@ -80,6 +119,9 @@ auto metrics_vector(const MetricsPlan& plan, std::span<const float> posterior,
     return fail("too_many_cases", "metrics round",
                 "the hospital has more cases than the plan's cases_max; open it with more");
   std::vector<std::int64_t> counts(plan.length(), 0);
+  std::vector<std::int64_t> calibration(plan.calibration_bins, 0);
+  std::array<std::vector<std::int64_t>, 2> roc;  // of class 1, of all others
+  for (auto& histogram : roc) histogram.resize(plan.roc_bins);
   std::vector<double> gaps(plan.calibration_bins, 0);
   double loss = 0;
   for (std::size_t i = 0; i < disease.size(); ++i) {
@@ -98,18 +140,28 @@ auto metrics_vector(const MetricsPlan& plan, std::span<const float> posterior,
     ++counts[parts.confusion + truth * classes + answer];
     const auto chance = static_cast<double>(row[answer]);
     const std::size_t bin = bin_of(chance, plan.calibration_bins);
-    ++counts[parts.calibration + 2 * bin];
+    ++calibration[bin];
     gaps[bin] += (std::isnan(chance) ? 0 : std::clamp(chance, 0.0, 1.0)) - (right ? 1 : 0);
-    const std::size_t place = bin_of(static_cast<double>(row[1]), plan.roc_bins);
-    ++counts[parts.roc + 2 * place + (truth == 1 ? 0 : 1)];
+    ++roc[truth == 1 ? 0 : 1][bin_of(static_cast<double>(row[1]), plan.roc_bins)];
   }
-  for (std::int64_t& count : counts) count = without_small_cell(count, smallest);
+  for (std::size_t at = 0; at < parts.calibration; ++at)
+    counts[at] = without_small_cell(counts[at], smallest);
   // A sum says as much of a small group as its count does.
   if (counts[0] != 0) counts[2] = std::llround(static_cast<double>(parts.loss_scale) * loss);
+  const auto counted_in = without_small_bins(calibration, smallest);
+  std::vector<double> joined_gaps(plan.calibration_bins, 0);
+  for (std::size_t bin = 0; bin < plan.calibration_bins; ++bin)
+    joined_gaps[counted_in[bin]] += gaps[bin];
   for (std::size_t bin = 0; bin < plan.calibration_bins; ++bin) {
     const std::size_t at = parts.calibration + 2 * bin;
+    counts[at] = calibration[bin];
     if (counts[at] != 0)
-      counts[at + 1] = std::llround(static_cast<double>(parts.scale) * gaps[bin]);
+      counts[at + 1] = std::llround(static_cast<double>(parts.scale) * joined_gaps[bin]);
+  }
+  for (std::size_t which = 0; which < 2; ++which) {
+    without_small_bins(roc[which], smallest);
+    for (std::size_t bin = 0; bin < plan.roc_bins; ++bin)
+      counts[parts.roc + 2 * bin + which] = roc[which][bin];
   }
   return counts;
 }

@@ -31,10 +31,13 @@ struct MetricsPlan {
 /// calibration (for each bin: cases, Σ(chance given − 1 where right)) · ROC of class 1 against the
 /// rest (for each bin: its cases, all others). Rows without a recorded disease count nowhere.
 /// Sums are fixed-point numbers of ⌊value_max/cases_max⌋ a case (log loss: a 17th of that but at
-/// least 1, as a case costs at most −ln 10⁻⁷ < 17), rounded once. Every count below `smallest` is
-/// 0, with the sum that stands beside it: pass 0 where noise is added instead. From value_max =
-/// 17·cases_max on every entry is within ±value_max. Errors: `too_many_cases`, `bad_plan`
-/// (value_max too small for cases_max, or another number of classes).
+/// least 1, as a case costs at most −ln 10⁻⁷ < 17), rounded once.
+/// Every count is nobody's or at least `smallest` patients' (pass 0 where noise is added instead):
+/// of the headline and the confusion small ones are 0, with the sum that stands beside them; in the
+/// two histograms neighbouring bins are joined until none is small, so that no tail is lost, and a
+/// class with too few patients in all is left out.
+/// From value_max = 17·cases_max on every entry is within ±value_max. Errors: `too_many_cases`,
+/// `bad_plan` (value_max too small for cases_max, or another number of classes).
 [[nodiscard]] auto metrics_vector(const MetricsPlan& plan, std::span<const float> posterior,
                                   std::span<const std::int32_t> disease, std::int64_t value_max,
                                   std::int64_t smallest) -> Result<std::vector<std::int64_t>>;
@@ -45,7 +48,9 @@ struct Metrics {
   double confusion_cases = 0;     ///< in cells that were large enough to be sealed
   double calibration_error = 0;   ///< expected calibration error over calibration_cases
   double calibration_cases = 0;
-  double auc = 0.5;  ///< from the histogram: ties within a bin count half; 0.5 where nothing is
+  /// From the histogram, where ties within a bin count half; 0.5 where nothing is. A few hundredths
+  /// off where hospitals are small and had to join bins.
+  double auc = 0.5;
   double roc_cases = 0;
 };
 /// The figures of an opened sum over `hospitals`. Without noise accuracy and log loss are those of
