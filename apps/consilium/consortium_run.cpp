@@ -256,8 +256,7 @@ auto ConsortiumRun::intend_updates() -> Result<std::optional<Intent>> {
   const Digest base = state().models().empty()
                           ? federation::initial_model(plan.shape, plan.model_seed).digest()
                           : state().models().back().model;
-  CONSILIUM_TRY(auto clips,
-                federation::clips_for(state(), state().policy(), plan, base, founder));
+  CONSILIUM_TRY(auto clips, federation::clips_for(state(), state().policy(), plan, base, founder));
   intent.order = federation::update_round(state(), plan, {}, std::move(clips));
   return intent;
 }

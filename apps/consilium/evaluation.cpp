@@ -121,9 +121,9 @@ auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
 
     if (asked) {
       const auto posterior = federated.predict(learning::batch_of(*federation_view));
-      CONSILIUM_TRY(const auto part, federation::metrics_vector(
-                                         asked->plan, posterior, federation_view->disease,
-                                         asked->value_max, asked->plan.small_cell));
+      CONSILIUM_TRY(const auto part,
+                    federation::metrics_vector(asked->plan, posterior, federation_view->disease,
+                                               asked->value_max, asked->plan.small_cell));
       for (std::size_t i = 0; i < part.size(); ++i) clear_sum[i] += part[i];
     }
     h.on_held_back.local = learning::evaluate(local, own_view);

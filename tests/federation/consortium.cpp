@@ -152,11 +152,11 @@ auto Consortium::open(const ledger::OpenRound& body) -> ledger::Verdict {
 }
 
 auto Consortium::open_update(const UpdatePlan& plan, const RoundNoise& noise) -> ledger::Verdict {
-  auto clips = clips_for(state(), state().policy(), plan,
-                         state().models().empty()
-                             ? initial_model(plan.shape, plan.model_seed).digest()
-                             : state().models().back().model,
-                         *members[0].storage);
+  auto clips =
+      clips_for(state(), state().policy(), plan,
+                state().models().empty() ? initial_model(plan.shape, plan.model_seed).digest()
+                                         : state().models().back().model,
+                *members[0].storage);
   if (!clips) return tl::unexpected(clips.error());
   return open(update_round(state(), plan, noise, std::move(*clips)));
 }
