@@ -192,7 +192,8 @@ auto judge(const Context& context, const OpenRound& body) -> Judged {
   CONSILIUM_CHECK(judge_shape(book, body, stream));
   const std::vector<HospitalId> active = book.hospitals();
   const std::size_t hospitals = active.size();
-  const std::uint32_t room = suite == sealing::Suite::s30 ? hospitals_max_s30 : hospitals_max_l48;
+  const std::uint32_t room =
+      sealing::body_suite(suite) == sealing::Suite::s30 ? hospitals_max_s30 : hospitals_max_l48;
   if (body.hospitals_max < hospitals || body.hospitals_max > room)
     return fail("too_many_hospitals", "open_round",
                 "hospitals_max holds every active hospital and stays within the suite's room.");

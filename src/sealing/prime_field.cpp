@@ -69,7 +69,7 @@ auto PrimeField::power(std::uint32_t base, std::uint32_t exponent) const -> std:
 auto fields_of(Suite suite) -> std::span<const PrimeField> {
   static const std::vector<PrimeField> s30 = make_fields(Suite::s30);
   static const std::vector<PrimeField> l48 = make_fields(Suite::l48);
-  return suite == Suite::l48 ? l48 : s30;
+  return body_suite(suite) == Suite::l48 ? l48 : s30;
 }
 
 }  // namespace consilium::sealing

@@ -132,7 +132,10 @@ auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std
   CONSILIUM_TRY(const BodyLayout layout, check_round(round, true));
   CONSILIUM_TRY(const Scale scale, scale_of(round.suite, round.hospitals_max));
   CONSILIUM_CHECK(check_values(round, values, scale.value_max));
-  for (const BoxPublicKey& key : round.box_keys) CONSILIUM_CHECK(check_box_key(key));
+  for (const BoxPublicKey& key : round.box_keys) {
+    CONSILIUM_CHECK(check_box_key(key));
+    CONSILIUM_CHECK(check_available(key.kind()));
+  }
 
   const OneTimeKeys keys(secrets);
   const std::size_t degree = layout.degree();
@@ -175,7 +178,7 @@ auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std
     const auto context = box_context(round, hospital, MinerId{miner});
     lists.share_digests.push_back(share_digest(context, opening));
     const SecretBytes plaintext = box_plaintext(context, opening);
-    sealed.boxes.push_back(close_box(round.box_keys[miner - 1U], plaintext.expose()));
+    sealed.boxes.push_back(close_box(round.box_keys[miner - 1U], plaintext.expose(), context));
     lists.box_digests.push_back(sha256(sealed.boxes.back()));
     sealed.openings.push_back(std::move(opening));
   }

@@ -34,7 +34,7 @@ const SuiteParameters l48{.suite = Suite::l48,
 
 /// The sizes for which the formulas below were checked, one by one (§3.2).
 auto hospitals_cap(Suite suite) -> std::uint32_t {
-  return suite == Suite::s30 ? 64 : 1024;
+  return body_suite(suite) == Suite::s30 ? 64 : 1024;
 }
 
 /// ⌈√(n·η·(λ+1)·ln 2)⌉ with λ = 64, in integers so that every machine has the same bound.
@@ -49,16 +49,19 @@ auto error_bound(std::uint64_t hospitals, std::uint64_t eta) -> std::int64_t {
 }  // namespace
 
 auto parameters_of(Suite suite) -> const SuiteParameters& {
-  CONSILIUM_ENSURE(suite == Suite::s30 || suite == Suite::l48);
-  return suite == Suite::s30 ? s30 : l48;
+  const Suite body = body_suite(suite);
+  CONSILIUM_ENSURE(body == Suite::s30 || body == Suite::l48);
+  return body == Suite::s30 ? s30 : l48;
 }
 
 auto suite_from_id(std::uint8_t id) -> Result<Suite> {
-  if (id == static_cast<std::uint8_t>(Suite::s30)) return Suite::s30;
-  if (id == static_cast<std::uint8_t>(Suite::l48)) return Suite::l48;
+  for (const Suite suite : {Suite::s30, Suite::l48, Suite::s30_hybrid, Suite::l48_hybrid}) {
+    if (id == static_cast<std::uint8_t>(suite)) return suite;
+  }
   return fail(
       "bad_suite", "suite " + std::to_string(id),
-      "This program knows the suites 1 (S30) and 17 (L48); update it or correct the round.");
+      "This program knows the suites 1 (S30) and 17 (L48), and with hybrid boxes 65 and 81; update "
+      "it or correct the round.");
 }
 
 auto scale_of(Suite suite, std::uint32_t hospitals_max) -> Result<Scale> {

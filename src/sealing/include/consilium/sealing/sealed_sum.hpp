@@ -100,7 +100,9 @@ struct Sealed {
 
 /// Seals `values` with fresh one-time keys from `secrets` (SystemRandom in every build but tests).
 /// Errors: `length_mismatch`, `bad_value` (|x| > X_max), `bad_suite`, `too_many_hospitals`,
-/// `bad_key` (a miner's box key is of small order: check_box_key). Nothing is sealed then.
+/// `bad_key` (a miner's box key is unusable: check_box_key), `wrong_box_kind` (it is not of the
+/// suite's kind), `suite_unavailable` (hybrid boxes, and this program has none). Nothing is sealed
+/// then.
 [[nodiscard]] auto seal(const RoundParameters& round, HospitalId hospital,
                         std::span<const std::int64_t> values, Random& secrets) -> Result<Sealed>;
 

@@ -10,10 +10,21 @@
 
 namespace consilium::sealing {
 
-/// The id travels in every seed, chunk and manifest. 0x02 (ChaCha20 stream), 0x81 (discrete
-/// Gaussian errors) and bit 0x40 (hybrid boxes) are reserved by the specification; L48 and L60 are
-/// numbered here.
-enum class Suite : std::uint8_t { s30 = 0x01, l48 = 0x11 };
+/// The id travels in every seed, chunk and manifest. 0x02 (ChaCha20 stream) and 0x81 (discrete
+/// Gaussian errors) are reserved by the specification; L48 and L60 are numbered here. With bit 0x40
+/// the boxes are hybrid, and nothing else is different.
+enum class Suite : std::uint8_t { s30 = 0x01, l48 = 0x11, s30_hybrid = 0x41, l48_hybrid = 0x51 };
+inline constexpr std::uint8_t hybrid_bit = 0x40;
+[[nodiscard]] constexpr auto has_hybrid_boxes(Suite suite) -> bool {
+  return (static_cast<std::uint8_t>(suite) & hybrid_bit) != 0;
+}
+/// The suite that seals the body: the same with classical boxes.
+[[nodiscard]] constexpr auto body_suite(Suite suite) -> Suite {
+  return static_cast<Suite>(static_cast<std::uint8_t>(suite) & ~hybrid_bit);
+}
+[[nodiscard]] constexpr auto with_hybrid_boxes(Suite suite) -> Suite {
+  return static_cast<Suite>(static_cast<std::uint8_t>(suite) | hybrid_bit);
+}
 
 struct SuiteParameters {
   Suite suite;
