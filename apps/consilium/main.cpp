@@ -56,6 +56,12 @@ auto main(int argc, char** argv) -> int {
   demo_verb->add_option("--out", demo.out, "where the run lives");
   demo_verb->add_option("--seed", demo.seed, "split, start and training");
   demo_verb->add_option("--rounds", demo.rounds, "update rounds")->check(CLI::Range(1, 1000));
+  demo_verb->add_option("--boxes", demo.boxes, "what closes the miners' shares")
+      ->check(CLI::IsMember({"classical", "hybrid"}));
+  demo_verb
+      ->add_option("--box-epoch", demo.box_epoch_rounds,
+                   "updates that a box key serves before it is erased; 0: for ever")
+      ->check(CLI::Range(0, 1'000'000));
   demo_verb->add_flag("--serve", demo.serve, "serve the report on 127.0.0.1 afterwards");
   demo_verb->add_option("--port", demo.port, "of --serve");
   demo_verb->add_flag("--json", json, "one JSON object on stdout");

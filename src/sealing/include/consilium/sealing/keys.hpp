@@ -56,7 +56,7 @@ inline constexpr std::size_t hybrid_box_key_size = lattice_key_size + 32;
 
 struct BoxPublicKey {
   std::array<std::uint8_t, 32> bytes{};  ///< X25519
-  Bytes lattice;                         ///< ML-KEM-768: 1184 bytes, or none in a classical key
+  Bytes lattice{};                       ///< ML-KEM-768: 1184 bytes, or none in a classical key
   [[nodiscard]] auto kind() const -> BoxKind {
     return lattice.empty() ? BoxKind::classical : BoxKind::hybrid;
   }
