@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <sys/stat.h>
 
+#include "consilium/foundation/secret.hpp"
+
 #include "case_verbs.hpp"
 #include "demo.hpp"
 #include "diagnose_verb.hpp"
@@ -23,6 +25,7 @@ constexpr int exit_wrong_usage = 2;
 auto main(int argc, char** argv) -> int {
   // Keys and case bases are made below: nobody but their owner reads them.
   ::umask(0077);
+  consilium::forbid_core_dumps();
 
   CLI::App program{"consilium: hospitals hold a council over one patient without moving a record"};
   program.require_subcommand(1);

@@ -157,9 +157,9 @@ auto Node::begin_participation() -> Result<void> {
         static_cast<std::size_t>(std::count(round.ready.begin(), round.ready.end(), self->id));
   }
   CONSILIUM_TRY(set_log_, sealing::SetLog::open(directory() / "set.log", answered));
-  participant_.emplace(
-      federation::Identity{self->id, &keys_.boxes.current(), keys_.training_seed.expose()},
-      cases_.get(), *this, *set_log_, secrets_);
+  participant_.emplace(federation::Identity{self->id, &keys_.boxes.current(),
+                                            keys_.training_seed.expose(), keys_.hedge.expose()},
+                       cases_.get(), *this, *set_log_, secrets_);
   return {};
 }
 

@@ -7,18 +7,6 @@
 namespace consilium::sealing {
 namespace {
 
-/// One-time keys, drawn for one seal and never kept: they die with this object.
-struct OneTimeKeys {
-  SecretBytes key{32};      ///< k_s
-  SecretBytes errors{32};   ///< k_e
-  SecretBytes sharing{32};  ///< k_f
-  explicit OneTimeKeys(Random& secrets) {
-    secrets.fill(key.expose());
-    secrets.fill(errors.expose());
-    secrets.fill(sharing.expose());
-  }
-};
-
 /// Any |x| > X_max? Every value is looked at before one decision is made, so that none shows where
 /// it stands.
 auto check_values(const RoundParameters& round, std::span<const std::int64_t> values,
@@ -128,6 +116,13 @@ auto box_plaintext(BytesView context, const ShareOpening& opening) -> SecretByte
 
 auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std::int64_t> values,
           Random& secrets) -> Result<Sealed> {
+  OneTimeKeys keys;
+  for (SecretBytes* key : {&keys.key, &keys.errors, &keys.sharing}) secrets.fill(key->expose());
+  return seal(round, hospital, values, keys);
+}
+
+auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std::int64_t> values,
+          const OneTimeKeys& keys) -> Result<Sealed> {
   CONSILIUM_ENSURE(hospital.value != 0);
   CONSILIUM_TRY(const BodyLayout layout, check_round(round, true));
   CONSILIUM_TRY(const Scale scale, scale_of(round.suite, round.hospitals_max));
@@ -137,7 +132,6 @@ auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std
     CONSILIUM_CHECK(check_available(key.kind()));
   }
 
-  const OneTimeKeys keys(secrets);
   const std::size_t degree = layout.degree();
   KeyWords key(layout.fields().size() * degree);
   WordStream key_stream(keys.key.expose());

@@ -18,6 +18,7 @@
 #include "consilium/foundation/hash.hpp"
 #include "consilium/foundation/identity.hpp"
 #include "consilium/sealing/keys.hpp"
+#include "consilium/sealing/one_time_keys.hpp"
 #include "consilium/sealing/suite.hpp"
 
 namespace consilium::sealing {
@@ -98,11 +99,15 @@ struct Sealed {
   std::vector<ShareOpening> openings;
 };
 
-/// Seals `values` with fresh one-time keys from `secrets` (SystemRandom in every build but tests).
-/// Errors: `length_mismatch`, `bad_value` (|x| > X_max), `bad_suite`, `too_many_hospitals`,
-/// `bad_key` (a miner's box key is unusable: check_box_key), `wrong_box_kind` (it is not of the
-/// suite's kind), `suite_unavailable` (hybrid boxes, and this program has none). Nothing is sealed
-/// then.
+/// Seals `values` with these one-time keys, which must never seal anything else
+/// (one_time_keys.hpp). Errors: `length_mismatch`, `bad_value` (|x| > X_max), `bad_suite`,
+/// `too_many_hospitals`, `bad_key` (a miner's box key is unusable: check_box_key), `wrong_box_kind`
+/// (it is not of the suite's kind), `suite_unavailable` (hybrid boxes, and this program has none).
+/// Nothing is sealed then.
+[[nodiscard]] auto seal(const RoundParameters& round, HospitalId hospital,
+                        std::span<const std::int64_t> values, const OneTimeKeys& keys)
+    -> Result<Sealed>;
+/// The same with keys straight from `secrets`, without the hedge: for tests and vectors.
 [[nodiscard]] auto seal(const RoundParameters& round, HospitalId hospital,
                         std::span<const std::int64_t> values, Random& secrets) -> Result<Sealed>;
 
