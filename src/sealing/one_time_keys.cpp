@@ -57,6 +57,12 @@ auto one_time_keys(Random& secrets, const SealAttempt& attempt) -> OneTimeKeys {
   return keys;
 }
 
+auto unhedged_keys(Random& secrets) -> OneTimeKeys {
+  OneTimeKeys keys;
+  for (SecretBytes* key : {&keys.key, &keys.errors, &keys.sharing}) secrets.fill(key->expose());
+  return keys;
+}
+
 auto KeyHistory::begin(Random& secrets) -> KeyHistory {
   KeyHistory history;
   secrets.fill(history.salt_.bytes);

@@ -131,7 +131,8 @@ TEST(HybridBoxKeys, are_what_every_member_has_where_the_policy_asks) {
   EXPECT_EQ(c.send_as(id(1), open), "wrong_box_kind");
   c.run_round();
   EXPECT_EQ(c.state(), "accepted");
-  EXPECT_EQ(c.ledger.parameters_of(c.round()).suite, sealing::Suite::s30_hybrid);
+  EXPECT_EQ(c.ledger.parameters_of(c.round()).suite,
+            sealing::with_hybrid_boxes(sealing::Suite::s30));
 }
 
 TEST(HybridBoxKeys, are_not_asked_for_by_a_round_against_the_policy) {

@@ -147,8 +147,9 @@ class Consortium {
     OpenRound open;
     open.purpose = purpose;
     open.data_epoch = ledger.data_epoch();
-    open.suite = static_cast<std::uint8_t>(ledger.policy().hybrid_boxes ? sealing::Suite::s30_hybrid
-                                                                        : sealing::Suite::s30);
+    open.suite = static_cast<std::uint8_t>(ledger.policy().hybrid_boxes
+                                               ? sealing::with_hybrid_boxes(sealing::Suite::s30)
+                                               : sealing::Suite::s30);
     open.length = 40;
     open.hospitals_max = static_cast<std::uint32_t>(ledger.hospitals().size());
     if (purpose == sealing::Purpose::update) {

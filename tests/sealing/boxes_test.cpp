@@ -149,7 +149,7 @@ TEST_F(HybridBoxes, keys_out_of_range_are_refused_at_admission) {
 }
 
 TEST_F(HybridBoxes, carry_a_whole_round_and_only_the_boxes_differ) {
-  for (const Suite suite : {Suite::s30, Suite::l48}) {
+  for (const Suite suite : {Suite::s30, Suite::l48, Suite::l60}) {
     TestRound round = make_round(with_hybrid_boxes(suite), 3, 4, 100);
     round.keys.clear();
     round.parameters.box_keys.clear();
@@ -178,7 +178,7 @@ TEST_F(HybridBoxes, carry_a_whole_round_and_only_the_boxes_differ) {
 }
 
 TEST_F(HybridBoxes, and_classical_keys_are_not_mixed_in_a_committee) {
-  TestRound round = make_round(Suite::s30_hybrid, 3, 4, 5);
+  TestRound round = make_round(with_hybrid_boxes(Suite::s30), 3, 4, 5);
   const std::vector<std::int64_t> values(5);
   EXPECT_EQ(code_of(seal(round.parameters, HospitalId{1}, values, random)), "wrong_box_kind");
   for (BoxPublicKey& key : round.parameters.box_keys) key = hybrid_key().public_key();
@@ -202,7 +202,7 @@ TEST(BoxKinds, a_build_without_ml_kem_says_so_by_name) {
   EXPECT_EQ(code_of(check_available(BoxKind::hybrid)), code);
   EXPECT_EQ(code_of(BoxKey::make(random, BoxKind::hybrid)), code);
   // A hybrid round can be read everywhere; sealing for it needs the library.
-  TestRound round = make_round(Suite::s30_hybrid, 3, 4, 5);
+  TestRound round = make_round(with_hybrid_boxes(Suite::s30), 3, 4, 5);
   for (BoxPublicKey& key : round.parameters.box_keys) key.lattice = Bytes(lattice_key_size);
   must(check_box_key(round.parameters.box_keys[0]));
   EXPECT_EQ(code_of(seal(round.parameters, HospitalId{1}, std::vector<std::int64_t>(5), random)),
@@ -210,7 +210,7 @@ TEST(BoxKinds, a_build_without_ml_kem_says_so_by_name) {
 }
 
 TEST(Suites, with_hybrid_boxes_seal_the_same_body) {
-  for (const Suite suite : {Suite::s30, Suite::l48}) {
+  for (const Suite suite : {Suite::s30, Suite::l48, Suite::l60}) {
     const Suite hybrid = with_hybrid_boxes(suite);
     EXPECT_EQ(static_cast<int>(hybrid), static_cast<int>(suite) + 0x40);
     EXPECT_EQ(must(suite_from_id(static_cast<std::uint8_t>(hybrid))), hybrid);

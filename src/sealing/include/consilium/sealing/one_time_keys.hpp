@@ -33,6 +33,9 @@ struct SealAttempt {
 /// are never a function of round data alone.
 [[nodiscard]] auto one_time_keys(Random& secrets, const SealAttempt& attempt) -> OneTimeKeys;
 
+/// Keys straight from `secrets`, without the hedge: for tests, vectors and timing.
+[[nodiscard]] auto unhedged_keys(Random& secrets) -> OneTimeKeys;
+
 /// How often this node has sealed, and salted digests of the keys it used last.
 class KeyHistory {
  public:

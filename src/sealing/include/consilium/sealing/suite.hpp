@@ -11,14 +11,17 @@
 namespace consilium::sealing {
 
 /// The id travels in every seed, chunk and manifest. 0x02 (ChaCha20 stream) and 0x81 (discrete
-/// Gaussian errors) are reserved by the specification; L48 and L60 are numbered here. With bit 0x40
-/// the boxes are hybrid, and nothing else is different.
-enum class Suite : std::uint8_t { s30 = 0x01, l48 = 0x11, s30_hybrid = 0x41, l48_hybrid = 0x51 };
+/// Gaussian errors) are reserved by the specification; L48 and L60 are numbered here. S30 is for
+/// updates, L48 for exact statistics and up to 1024 hospitals, L60 for the same where the secrets
+/// must last. Each of them may carry hybrid_bit: then the boxes are hybrid, and nothing else is
+/// different (0x41, 0x51, 0x61).
+enum class Suite : std::uint8_t { s30 = 0x01, l48 = 0x11, l60 = 0x21 };
 inline constexpr std::uint8_t hybrid_bit = 0x40;
 [[nodiscard]] constexpr auto has_hybrid_boxes(Suite suite) -> bool {
   return (static_cast<std::uint8_t>(suite) & hybrid_bit) != 0;
 }
-/// The suite that seals the body: the same with classical boxes.
+/// The suite that seals the body: the same without hybrid_bit. Ask this before comparing with one
+/// of the three.
 [[nodiscard]] constexpr auto body_suite(Suite suite) -> Suite {
   return static_cast<Suite>(static_cast<std::uint8_t>(suite) & ~hybrid_bit);
 }
@@ -47,8 +50,8 @@ struct Scale {
   std::int64_t value_max = 0;    ///< X_max
   std::int64_t delta = 0;        ///< Δ
 };
-/// Error: `too_many_hospitals` (none, or more than the 64 of S30 and the 1024 of L48 for which the
-/// formulas were checked one by one).
+/// Error: `too_many_hospitals` (none, or more than the 64 of S30 and the 1024 of L48 and L60 for
+/// which the formulas were checked one by one).
 [[nodiscard]] auto scale_of(Suite suite, std::uint32_t hospitals_max) -> Result<Scale>;
 
 /// f, t of a committee of `miners` (§3.4): f = ⌊(M−1)/3⌋, t = ⌊(M+f)/2⌋+1; M = 1 gives f 0, t 1.
