@@ -4,6 +4,8 @@
 
 #include "consilium/foundation/codec.hpp"
 
+#include "kept_update.hpp"
+
 namespace consilium::federation {
 
 namespace {
@@ -167,11 +169,16 @@ struct Participant::Parts {
       return submission;
     }
     const auto parameters = state.parameters_of(round);
-    auto values = values_to_seal(round, parameters);
+    CONSILIUM_TRY(auto values, kept_update(storage, round.id, round.seed));
     if (!values) {
-      w.abstains = true;  // this hospital's failure leaves the round to the others
-      remark(round.id, values.error().message());
-      return std::nullopt;
+      auto made = values_to_seal(round, parameters);
+      if (!made) {
+        w.abstains = true;  // this hospital's failure leaves the round to the others
+        remark(round.id, made.error().message());
+        return std::nullopt;
+      }
+      values = std::move(*made);
+      CONSILIUM_CHECK(keep_update(storage, round.id, round.seed, *values));
     }
     auto sealed = sealing::seal(parameters, identity.self, *values, secrets);
     if (!sealed) {
@@ -547,9 +554,25 @@ struct Participant::Parts {
   // --- after the round
   // ----------------------------------------------------------------------------------------------
 
+  /// The round's own integers and those of earlier rounds that came to nothing: their base is left
+  /// behind.
+  auto drop_updates_up_to(const State& state, const RoundRecord& round) -> Result<void> {
+    const auto& rounds = state.rounds();
+    for (auto at = std::make_reverse_iterator(rounds.upper_bound(round.id)); at != rounds.rend();
+         ++at) {
+      const auto& [id, earlier] = *at;
+      if (earlier.open.purpose != round.open.purpose) continue;
+      if (id != round.id && earlier.state == RoundState::accepted)
+        break;  // it dropped what was before
+      CONSILIUM_CHECK(drop_update(storage, id));
+    }
+    return {};
+  }
+
   auto after_acceptance(const State& state, const RoundRecord& round) -> Next {
     Work& w = work[round.id];
     if (w.finished) return std::nullopt;
+    if (is_hospital()) CONSILIUM_CHECK(drop_updates_up_to(state, round));
     if (round.open.purpose == Purpose::statistics) {
       if (is_hospital()) {
         CONSILIUM_TRY(const auto plan, StatisticsPlan::decode(round.open.plan));
