@@ -290,25 +290,28 @@ TEST(UniformBodies, would_show_a_key_that_never_changes) {
   // The control: with one key for all runs every place stays where it was but for the errors.
   const PrimeField& field = fields_of(Suite::s30)[0];
   const std::size_t count = std::size_t{field.degree} * lanes_max;
-  std::vector<std::uint32_t> key(field.degree), prepared(field.degree), block(count);
+  std::vector<std::uint32_t> key(field.degree), block(count);
+  std::vector<Factor> prepared(field.degree);
   WordStream(digest_of(0x44)).residues(field, key);
   prepare_key(field, key, prepared);
   PlaceCells places(field, count);
   SeededRandom random(6, "one key");
+  const std::vector<std::int32_t> values(count, 0);
   for (int run = 0; run < 64; ++run) {
     expand(digest_of(0x45), 0, 0, field, block);
     multiply_by_key(field, block, lanes_max, prepared);
-    Bytes stream(2 * count);
-    random.fill(stream);
-    std::vector<std::int64_t> errors(count);
-    errors_from_bytes(8, stream, errors);
-    add_signed(field, block, errors);
+    Bytes errors(error_bytes(8, count));
+    random.fill(errors);
+    Bytes packed(packed_size(field, count));
+    kernels().add_and_pack(field, block.data(), count, {values.data(), errors.data(), 8, 1638},
+                           packed.data());
+    must(unpack(field, packed, block));
     places.add(block);
   }
   EXPECT_GT(places.worst(), alarm);
 }
 
-INSTANTIATE_TEST_SUITE_P(EverySuite, Uniform, testing::Values(Suite::s30, Suite::l48),
+INSTANTIATE_TEST_SUITE_P(EverySuite, Uniform, testing::Values(Suite::s30, Suite::l48, Suite::l60),
                          [](const auto& suite) {
                            return std::string(parameters_of(suite.param).name);
                          });

@@ -353,14 +353,26 @@ TEST_P(SealingSuites, draw_these_errors) {
   const int eta = parameters_of(suite()).error_eta;
   const auto expected = v.at("errors").get<std::vector<std::int64_t>>();
   WordStream stream(digest_of(0x07));
-  Bytes bytes(expected.size() * static_cast<std::size_t>(eta) / 4);
+  Bytes bytes(error_bytes(eta, expected.size()));
   stream.bytes(bytes);
-  std::vector<std::int64_t> errors(expected.size());
-  errors_from_bytes(eta, bytes, errors);
-  EXPECT_EQ(errors, expected);
+  for (const PrimeField& field : fields_of(suite())) {
+    // Added to nothing, an error is all there is.
+    const std::vector<std::uint32_t> nothing(expected.size(), 0);
+    const std::vector<std::int32_t> zeros(expected.size(), 0);
+    Bytes packed(packed_size(field, expected.size()));
+    kernels().add_and_pack(field, nothing.data(), nothing.size(),
+                           {zeros.data(), bytes.data(), eta, 2}, packed.data());
+    std::vector<std::uint32_t> residues(expected.size());
+    must(unpack(field, packed, residues));
+    std::vector<std::int64_t> errors;
+    for (const std::uint32_t residue : residues) {
+      errors.push_back(residue > field.q / 2 ? std::int64_t{residue} - field.q : residue);
+    }
+    EXPECT_EQ(errors, expected);
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(OfTheFile, SealingSuites, testing::Values("s30", "l48"),
+INSTANTIATE_TEST_SUITE_P(OfTheFile, SealingSuites, testing::Values("s30", "l48", "l60"),
                          [](const auto& suite) { return suite.param; });
 
 TEST(SealingVectors, a_box_closed_by_the_definition_opens) {
