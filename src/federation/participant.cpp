@@ -208,6 +208,13 @@ struct Participant::Parts {
         .has_value();
   }
 
+  /// Not attested, and why: the manifest, signed and on the ledger, and the bytes it names are the
+  /// evidence.
+  void refuse(const RoundRecord& round, HospitalId hospital, const std::string& code) {
+    work[round.id].refused[hospital] = code;
+    remark(round.id, "hospital " + std::to_string(hospital.value) + ": " + code);
+  }
+
   /// Judges one manifest; the outcome is remembered. Bytes that are missing are asked for again
   /// next time.
   auto judge_manifest(const RoundRecord& round, const sealing::RoundParameters& parameters,
@@ -217,12 +224,12 @@ struct Participant::Parts {
     CONSILIUM_TRY(auto lists_bytes, storage.get_blob(manifest.lists));
     auto lists = sealing::check_manifest(parameters, manifest, lists_bytes);
     if (!lists) {
-      w.refused[hospital] = lists.error().code;
+      refuse(round, hospital, lists.error().code);
       return {};
     }
     CONSILIUM_TRY(const auto body, storage.get_blob(manifest.body_blob));
     if (auto checked = sealing::check_body(parameters, manifest, body); !checked) {
-      w.refused[hospital] = checked.error().code;
+      refuse(round, hospital, checked.error().code);
       return {};
     }
     CONSILIUM_TRY(const auto box, storage.get_blob(lists->box_digests.at(miner.value - 1U)));
