@@ -314,4 +314,15 @@ auto Node::load(std::string_view name) -> Result<std::optional<Bytes>> {
   return std::optional<Bytes>{std::move(bytes)};
 }
 
+auto Node::erase(std::string_view name) -> Result<void> {
+  const auto file = directory() / name;
+  std::error_code problem;
+  if (!std::filesystem::remove(file, problem)) {
+    if (!problem) return {};
+    return fail("file_unwritable", file.string(),
+                "this record cannot be removed; give this user the right to write its folder");
+  }
+  return sync_folder(file.parent_path());
+}
+
 }  // namespace consilium::app

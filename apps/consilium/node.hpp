@@ -75,6 +75,7 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   auto get_blob(const Digest& digest) -> Result<Bytes> override;
   auto save(std::string_view name, BytesView bytes) -> Result<void> override;
   auto load(std::string_view name) -> Result<std::optional<Bytes>> override;
+  auto erase(std::string_view name) -> Result<void> override;
 
  private:
   Node(Setup setup, NodeKeys keys, courier::BlobStore blobs)

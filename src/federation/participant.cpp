@@ -4,6 +4,8 @@
 
 #include "consilium/foundation/codec.hpp"
 
+#include "kept_update.hpp"
+
 namespace consilium::federation {
 
 namespace {
@@ -185,11 +187,16 @@ struct Participant::Parts {
       return submission;
     }
     const auto parameters = state.parameters_of(round);
-    auto values = values_to_seal(round, parameters);
+    CONSILIUM_TRY(auto values, kept_update(storage, round.id, round.seed));
     if (!values) {
-      w.abstains = true;  // this hospital's failure leaves the round to the others
-      remark(round.id, values.error().message());
-      return std::nullopt;
+      auto made = values_to_seal(round, parameters);
+      if (!made) {
+        w.abstains = true;  // this hospital's failure leaves the round to the others
+        remark(round.id, made.error().message());
+        return std::nullopt;
+      }
+      values = std::move(*made);
+      CONSILIUM_CHECK(keep_update(storage, round.id, round.seed, *values));
     }
     CONSILIUM_TRY(const auto keys, draw_one_time_keys(round));
     if (!keys) {
@@ -224,6 +231,13 @@ struct Participant::Parts {
         .has_value();
   }
 
+  /// Not attested, and why: the manifest, signed and on the ledger, and the bytes it names are the
+  /// evidence.
+  void refuse(const RoundRecord& round, HospitalId hospital, const std::string& code) {
+    work[round.id].refused[hospital] = code;
+    remark(round.id, "hospital " + std::to_string(hospital.value) + ": " + code);
+  }
+
   /// Judges one manifest; the outcome is remembered. Bytes that are missing are asked for again
   /// next time.
   auto judge_manifest(const RoundRecord& round, const sealing::RoundParameters& parameters,
@@ -233,12 +247,12 @@ struct Participant::Parts {
     CONSILIUM_TRY(auto lists_bytes, storage.get_blob(manifest.lists));
     auto lists = sealing::check_manifest(parameters, manifest, lists_bytes);
     if (!lists) {
-      w.refused[hospital] = lists.error().code;
+      refuse(round, hospital, lists.error().code);
       return {};
     }
     CONSILIUM_TRY(const auto body, storage.get_blob(manifest.body_blob));
     if (auto checked = sealing::check_body(parameters, manifest, body); !checked) {
-      w.refused[hospital] = checked.error().code;
+      refuse(round, hospital, checked.error().code);
       return {};
     }
     CONSILIUM_TRY(const auto box, storage.get_blob(lists->box_digests.at(miner.value - 1U)));
@@ -452,12 +466,20 @@ struct Participant::Parts {
     }
     const std::vector<BytesView> views(bodies.begin(), bodies.end());
     std::map<MinerId, Bytes> share_sums;
+    std::optional<Error> missing;
     for (const auto& [owner, digest] : round.share_sums) {
       const auto at = std::find(round.miners.begin(), round.miners.end(), owner);
-      CONSILIUM_TRY(auto bytes, storage.get_blob(digest));
+      // A share sum that its miner keeps to itself is as good as none: one miner stalls nobody.
+      auto bytes = storage.get_blob(digest);
+      if (!bytes) {
+        missing = bytes.error();
+        continue;
+      }
       share_sums.emplace(MinerId{static_cast<std::uint16_t>(at - round.miners.begin() + 1)},
-                         std::move(bytes));
+                         std::move(*bytes));
     }
+    const auto committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
+    if (missing && share_sums.size() < committee.threshold) return tl::unexpected(*missing);
     CONSILIUM_TRY(auto opened, sealing::open_sum(state.parameters_of(round), views, share_sums));
     for (const auto& miner : opened.bad_share_sums) {
       remark(round.id, "miner " + std::to_string(miner.value) + ": bad_share_sum");
@@ -511,19 +533,24 @@ struct Participant::Parts {
     Digest salt;
   };
 
-  /// Chosen once, durable before the commitment is posted.
-  auto own_vote(const State& state, const RoundRecord& round) -> Result<OwnVote> {
+  /// Chosen once, durable before the commitment is posted. None while bytes are still missing: a
+  /// silent peer is no reason to vote against anybody.
+  auto own_vote(const State& state, const RoundRecord& round) -> Result<std::optional<OwnVote>> {
     const auto name = record_name(round.id, "vote");
     CONSILIUM_TRY(const auto saved, storage.load(name));
     if (saved) {
       Reader r(*saved, "saved vote");
       const OwnVote vote{r.boolean(), r.digest()};
       CONSILIUM_CHECK(r.finish());
-      return vote;
+      return std::optional(vote);
     }
     OwnVote vote;
     secrets.fill(vote.salt.bytes);
     auto proposed = candidate(state, round);
+    if (!proposed && is_to_try_again(proposed.error().code)) {
+      remark(round.id, proposed.error().message());
+      return std::optional<OwnVote>{};
+    }
     if (proposed) {
       CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
       CONSILIUM_TRY(const auto base, base_model(round, plan));
@@ -535,29 +562,28 @@ struct Participant::Parts {
     Writer w;
     w.boolean(vote.accept).digest(vote.salt);
     CONSILIUM_CHECK(storage.save(name, w.view()));
-    return vote;
+    return std::optional(vote);
   }
 
   auto judgement(const State& state, const RoundRecord& round) -> Next {
     if (!is_hospital()) return std::nullopt;
-    if (!round.vote_commits.contains(identity.self)) {
+    const bool in_time = state.height().value < round.deadline.value;
+    const bool committed = round.vote_commits.contains(identity.self);
+    const bool revealing = state.reveals_open(round);
+    if (in_time && !committed && !revealing) {
       CONSILIUM_TRY(const auto vote, own_vote(state, round));
+      if (!vote) return std::nullopt;
       return ledger::VoteCommit{
-          round.id, ledger::vote_commitment(round.seed, identity.self, vote.accept, vote.salt)};
+          round.id, ledger::vote_commitment(round.seed, identity.self, vote->accept, vote->salt)};
     }
-    const auto hospitals = state.hospitals();
-    const bool half_time =
-        state.height().value + state.policy().judge_heights / 2 >= round.deadline.value;
-    if (!round.votes.contains(identity.self)) {
-      if (round.vote_commits.size() < hospitals.size() && !half_time) return std::nullopt;
+    if (in_time && committed && revealing && !round.votes.contains(identity.self)) {
       CONSILIUM_TRY(const auto vote, own_vote(state, round));
-      return ledger::VoteReveal{round.id, vote.accept, vote.salt};
+      if (!vote) return std::nullopt;
+      return ledger::VoteReveal{round.id, vote->accept, vote->salt};
     }
-    const bool all_revealed = round.votes.size() == hospitals.size();
-    if ((all_revealed || state.height().value >= round.deadline.value) &&
-        decide_turn(state, round)) {
-      return ledger::Decide{round.id};
-    }
+    // Who missed the vote may still write down what the others decided.
+    const bool all_revealed = round.votes.size() == state.hospitals().size();
+    if ((all_revealed || !in_time) && decide_turn(state, round)) return ledger::Decide{round.id};
     return std::nullopt;
   }
 
@@ -570,16 +596,40 @@ struct Participant::Parts {
   // --- after the round
   // ----------------------------------------------------------------------------------------------
 
+  /// The round's own integers and those of earlier rounds that came to nothing: their base is left
+  /// behind.
+  auto drop_updates_up_to(const State& state, const RoundRecord& round) -> Result<void> {
+    const auto& rounds = state.rounds();
+    for (auto at = std::make_reverse_iterator(rounds.upper_bound(round.id)); at != rounds.rend();
+         ++at) {
+      const auto& [id, earlier] = *at;
+      if (earlier.open.purpose != round.open.purpose) continue;
+      if (id != round.id && earlier.state == RoundState::accepted)
+        break;  // it dropped what was before
+      CONSILIUM_CHECK(drop_update(storage, id));
+    }
+    return {};
+  }
+
+  /// Bytes that nobody serves just now are asked for at the next block; any other error is the end.
+  auto next_time(const RoundRecord& round, const Error& error) -> Next {
+    if (!is_to_try_again(error.code)) return tl::unexpected(error);
+    remark(round.id, error.message());
+    return std::nullopt;
+  }
+
   auto after_acceptance(const State& state, const RoundRecord& round) -> Next {
     Work& w = work[round.id];
     if (w.finished) return std::nullopt;
+    if (is_hospital()) CONSILIUM_CHECK(drop_updates_up_to(state, round));
     if (round.open.purpose == Purpose::statistics) {
       if (is_hospital()) {
         CONSILIUM_TRY(const auto plan, StatisticsPlan::decode(round.open.plan));
-        CONSILIUM_TRY(const auto* opened, open(state, round));
+        const auto opened = open(state, round);
+        if (!opened) return next_time(round, opened.error());
         CONSILIUM_TRY(const auto scale, sealing::scale_of(state.parameters_of(round).suite,
                                                           round.open.hospitals_max));
-        CONSILIUM_CHECK(cases->standardise(opened->values, plan, scale.value_max));
+        CONSILIUM_CHECK(cases->standardise((*opened)->values, plan, scale.value_max));
       }
       finish(w);
       return std::nullopt;
@@ -599,10 +649,11 @@ struct Participant::Parts {
       finish(w);
       return std::nullopt;
     }
-    CONSILIUM_TRY(const auto* accepted, candidate(state, round));
-    const Digest digest = accepted->model.digest();
-    CONSILIUM_CHECK(storage.save("models/" + digest.hex(), accepted->model.encode()));
-    model = accepted->model;
+    const auto accepted = candidate(state, round);
+    if (!accepted) return next_time(round, accepted.error());
+    const Digest digest = (*accepted)->model.digest();
+    CONSILIUM_CHECK(storage.save("models/" + digest.hex(), (*accepted)->model.encode()));
+    model = (*accepted)->model;
     return ledger::ModelDigest{round.id, digest};
   }
 
@@ -631,6 +682,13 @@ struct Participant::Parts {
       return out;
     };
     const bool late = state.height().value > round.deadline.value;
+    // The next block is above the deadline: what it would refuse as late must not stand in the way
+    // of ending the round.
+    const bool in_time = state.height().value < round.deadline.value;
+    const auto while_in_time = [&](auto&& step) -> Next {
+      if (!in_time) return std::nullopt;
+      return step();
+    };
     const auto give_up = [&]() -> Next {
       if (!late || !is_my_turn(state, round.deadline)) return std::nullopt;
       return ledger::Abort{round.id};
@@ -639,10 +697,12 @@ struct Participant::Parts {
       case RoundState::sealing:
         return submission(state, round);
       case RoundState::attesting:
-        return first_of([&] { return answer(round); }, [&] { return attestation(state, round); },
+        return first_of([&] { return while_in_time([&] { return answer(round); }); },
+                        [&] { return while_in_time([&] { return attestation(state, round); }); },
                         [&] { return packing(state, round); }, give_up);
       case RoundState::frozen:
-        return first_of([&] { return answer(round); }, [&] { return readiness(state, round); },
+        return first_of([&] { return while_in_time([&] { return answer(round); }); },
+                        [&] { return while_in_time([&] { return readiness(state, round); }); },
                         give_up);
       case RoundState::opening:
         return first_of([&] { return readiness(state, round); },

@@ -254,9 +254,10 @@ struct Wide {
                             _mm256_min_epi32(_mm256_set1_epi32(rounding.value_max), both));
     store(out, both);
   }
-  static auto count_above(const float* in, float limit, bool& finite) -> std::uint64_t {
+  static auto count_above(const float* in, float limit, std::uint32_t& not_finite)
+      -> std::uint64_t {
     const Word bits = _mm256_and_si256(load_bytes(in), all(0x7fffffffU));
-    finite = finite && any_sign(_mm256_cmpgt_epi32(bits, all(0x7f7fffffU))) == 0;
+    not_finite |= static_cast<std::uint32_t>(any_sign(_mm256_cmpgt_epi32(bits, all(0x7f7fffffU))));
     const Word above = _mm256_cmpgt_epi32(bits, all(std::bit_cast<std::uint32_t>(limit)));
     return static_cast<std::uint64_t>(std::popcount(any_sign(above)));
   }

@@ -265,9 +265,10 @@ struct Wide {
                             _mm512_min_epi32(_mm512_set1_epi32(rounding.value_max), both));
     _mm512_storeu_si512(out, both);
   }
-  static auto count_above(const float* in, float limit, bool& finite) -> std::uint64_t {
+  static auto count_above(const float* in, float limit, std::uint32_t& not_finite)
+      -> std::uint64_t {
     const Word bits = _mm512_and_si512(_mm512_loadu_si512(in), all(0x7fffffffU));
-    finite = finite && _mm512_cmpge_epu32_mask(bits, all(0x7f800000U)) == 0;
+    not_finite |= std::uint32_t{_mm512_cmpge_epu32_mask(bits, all(0x7f800000U))};
     // Sizes of floats order like their bits.
     const __mmask16 above = _mm512_cmpgt_epu32_mask(bits, all(std::bit_cast<std::uint32_t>(limit)));
     return static_cast<std::uint64_t>(std::popcount(static_cast<unsigned>(above)));

@@ -45,6 +45,10 @@ class MemoryStorage final : public NodeStorage {
     if (at == records.end()) return std::optional<Bytes>{};
     return std::optional<Bytes>{at->second};
   }
+  auto erase(std::string_view name) -> Result<void> override {
+    records.erase(std::string(name));
+    return {};
+  }
   std::map<std::string, Bytes> records;
 
  private:

@@ -6,6 +6,8 @@
 /// Always true:
 ///   - one manifest per (stream, round), durable before it is posted, and the same bytes when
 ///   posted again;
+///   - the integers a hospital sealed stay on its own disk until the round they were sealed for, or
+///   a later one of the purpose, is accepted;
 ///   - a share sum is published only for the set this miner has logged, and the log is durable
 ///   first;
 ///   - killed at any point and started again, it goes on from the ledger and its storage.
@@ -31,6 +33,8 @@ class NodeStorage {
   /// A small named record of this node. `name` is [a-z0-9/.-].
   [[nodiscard]] virtual auto save(std::string_view name, BytesView bytes) -> Result<void> = 0;
   [[nodiscard]] virtual auto load(std::string_view name) -> Result<std::optional<Bytes>> = 0;
+  /// Takes a record away for good; fine when there is none.
+  [[nodiscard]] virtual auto erase(std::string_view name) -> Result<void> = 0;
 };
 
 struct Identity {
