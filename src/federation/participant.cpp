@@ -4,6 +4,7 @@
 
 #include "consilium/foundation/codec.hpp"
 
+#include "kept_update.hpp"
 #include "sealed_values.hpp"
 
 namespace consilium::federation {
@@ -129,6 +130,24 @@ struct Participant::Parts {
     return values_to_seal(answering(state, round), base);
   }
 
+  /// Counted and remembered durably before they are used; nothing when they were used before.
+  auto draw_one_time_keys(const RoundRecord& round) -> Result<std::optional<sealing::OneTimeKeys>> {
+    constexpr std::string_view name = "rounds/one-time-keys";
+    CONSILIUM_TRY(const auto saved, storage.load(name));
+    auto history = sealing::KeyHistory::begin(secrets);
+    if (saved) {
+      CONSILIUM_TRY(history, sealing::KeyHistory::decode(*saved));
+    }
+    std::optional<sealing::OneTimeKeys> keys = sealing::one_time_keys(
+        secrets, {round.seed, identity.self, history.next_attempt(), identity.hedge_secret});
+    if (auto fresh = history.remember(*keys); !fresh) {
+      remark(round.id, fresh.error().message());
+      keys.reset();
+    }
+    CONSILIUM_CHECK(storage.save(name, history.encode()));
+    return keys;
+  }
+
   auto submission(const State& state, const RoundRecord& round) -> Next {
     Work& w = work[round.id];
     if (w.abstains || !is_hospital()) return std::nullopt;
@@ -147,13 +166,23 @@ struct Participant::Parts {
       return submission;
     }
     const auto parameters = state.parameters_of(round);
-    auto values = own_values(state, round);
+    CONSILIUM_TRY(auto values, kept_update(storage, round.id, round.seed));
     if (!values) {
-      w.abstains = true;  // this hospital's failure leaves the round to the others
-      remark(round.id, values.error().message());
+      auto made = own_values(state, round);
+      if (!made) {
+        w.abstains = true;  // this hospital's failure leaves the round to the others
+        remark(round.id, made.error().message());
+        return std::nullopt;
+      }
+      values = std::move(*made);
+      CONSILIUM_CHECK(keep_update(storage, round.id, round.seed, *values));
+    }
+    CONSILIUM_TRY(const auto keys, draw_one_time_keys(round));
+    if (!keys) {
+      w.abstains = true;
       return std::nullopt;
     }
-    auto sealed = sealing::seal(parameters, identity.self, *values, secrets);
+    auto sealed = sealing::seal(parameters, identity.self, *values, *keys);
     if (!sealed) {
       w.abstains = true;
       remark(round.id, sealed.error().message());
@@ -181,6 +210,13 @@ struct Participant::Parts {
         .has_value();
   }
 
+  /// Not attested, and why: the manifest, signed and on the ledger, and the bytes it names are the
+  /// evidence.
+  void refuse(const RoundRecord& round, HospitalId hospital, const std::string& code) {
+    work[round.id].refused[hospital] = code;
+    remark(round.id, "hospital " + std::to_string(hospital.value) + ": " + code);
+  }
+
   /// Judges one manifest; the outcome is remembered. Bytes that are missing are asked for again
   /// next time.
   auto judge_manifest(const RoundRecord& round, const sealing::RoundParameters& parameters,
@@ -190,12 +226,12 @@ struct Participant::Parts {
     CONSILIUM_TRY(auto lists_bytes, storage.get_blob(manifest.lists));
     auto lists = sealing::check_manifest(parameters, manifest, lists_bytes);
     if (!lists) {
-      w.refused[hospital] = lists.error().code;
+      refuse(round, hospital, lists.error().code);
       return {};
     }
     CONSILIUM_TRY(const auto body, storage.get_blob(manifest.body_blob));
     if (auto checked = sealing::check_body(parameters, manifest, body); !checked) {
-      w.refused[hospital] = checked.error().code;
+      refuse(round, hospital, checked.error().code);
       return {};
     }
     CONSILIUM_TRY(const auto box, storage.get_blob(lists->box_digests.at(miner.value - 1U)));
@@ -409,12 +445,20 @@ struct Participant::Parts {
     }
     const std::vector<BytesView> views(bodies.begin(), bodies.end());
     std::map<MinerId, Bytes> share_sums;
+    std::optional<Error> missing;
     for (const auto& [owner, digest] : round.share_sums) {
       const auto at = std::find(round.miners.begin(), round.miners.end(), owner);
-      CONSILIUM_TRY(auto bytes, storage.get_blob(digest));
+      // A share sum that its miner keeps to itself is as good as none: one miner stalls nobody.
+      auto bytes = storage.get_blob(digest);
+      if (!bytes) {
+        missing = bytes.error();
+        continue;
+      }
       share_sums.emplace(MinerId{static_cast<std::uint16_t>(at - round.miners.begin() + 1)},
-                         std::move(bytes));
+                         std::move(*bytes));
     }
+    const auto committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
+    if (missing && share_sums.size() < committee.threshold) return tl::unexpected(*missing);
     CONSILIUM_TRY(auto opened, sealing::open_sum(state.parameters_of(round), views, share_sums));
     for (const auto& miner : opened.bad_share_sums) {
       remark(round.id, "miner " + std::to_string(miner.value) + ": bad_share_sum");
@@ -468,19 +512,24 @@ struct Participant::Parts {
     Digest salt;
   };
 
-  /// Chosen once, durable before the commitment is posted.
-  auto own_vote(const State& state, const RoundRecord& round) -> Result<OwnVote> {
+  /// Chosen once, durable before the commitment is posted. None while bytes are still missing: a
+  /// silent peer is no reason to vote against anybody.
+  auto own_vote(const State& state, const RoundRecord& round) -> Result<std::optional<OwnVote>> {
     const auto name = record_name(round.id, "vote");
     CONSILIUM_TRY(const auto saved, storage.load(name));
     if (saved) {
       Reader r(*saved, "saved vote");
       const OwnVote vote{r.boolean(), r.digest()};
       CONSILIUM_CHECK(r.finish());
-      return vote;
+      return std::optional(vote);
     }
     OwnVote vote;
     secrets.fill(vote.salt.bytes);
     auto proposed = candidate(state, round);
+    if (!proposed && is_to_try_again(proposed.error().code)) {
+      remark(round.id, proposed.error().message());
+      return std::optional<OwnVote>{};
+    }
     if (proposed) {
       CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
       CONSILIUM_TRY(const auto base, base_model(round, plan));
@@ -492,29 +541,28 @@ struct Participant::Parts {
     Writer w;
     w.boolean(vote.accept).digest(vote.salt);
     CONSILIUM_CHECK(storage.save(name, w.view()));
-    return vote;
+    return std::optional(vote);
   }
 
   auto judgement(const State& state, const RoundRecord& round) -> Next {
     if (!is_hospital()) return std::nullopt;
-    if (!round.vote_commits.contains(identity.self)) {
+    const bool in_time = state.height().value < round.deadline.value;
+    const bool committed = round.vote_commits.contains(identity.self);
+    const bool revealing = state.reveals_open(round);
+    if (in_time && !committed && !revealing) {
       CONSILIUM_TRY(const auto vote, own_vote(state, round));
+      if (!vote) return std::nullopt;
       return ledger::VoteCommit{
-          round.id, ledger::vote_commitment(round.seed, identity.self, vote.accept, vote.salt)};
+          round.id, ledger::vote_commitment(round.seed, identity.self, vote->accept, vote->salt)};
     }
-    const auto hospitals = state.hospitals();
-    const bool half_time =
-        state.height().value + state.policy().judge_heights / 2 >= round.deadline.value;
-    if (!round.votes.contains(identity.self)) {
-      if (round.vote_commits.size() < hospitals.size() && !half_time) return std::nullopt;
+    if (in_time && committed && revealing && !round.votes.contains(identity.self)) {
       CONSILIUM_TRY(const auto vote, own_vote(state, round));
-      return ledger::VoteReveal{round.id, vote.accept, vote.salt};
+      if (!vote) return std::nullopt;
+      return ledger::VoteReveal{round.id, vote->accept, vote->salt};
     }
-    const bool all_revealed = round.votes.size() == hospitals.size();
-    if ((all_revealed || state.height().value >= round.deadline.value) &&
-        decide_turn(state, round)) {
-      return ledger::Decide{round.id};
-    }
+    // Who missed the vote may still write down what the others decided.
+    const bool all_revealed = round.votes.size() == state.hospitals().size();
+    if ((all_revealed || !in_time) && decide_turn(state, round)) return ledger::Decide{round.id};
     return std::nullopt;
   }
 
@@ -527,13 +575,37 @@ struct Participant::Parts {
   // --- after the round
   // ----------------------------------------------------------------------------------------------
 
+  /// The round's own integers and those of earlier rounds that came to nothing: their base is left
+  /// behind.
+  auto drop_updates_up_to(const State& state, const RoundRecord& round) -> Result<void> {
+    const auto& rounds = state.rounds();
+    for (auto at = std::make_reverse_iterator(rounds.upper_bound(round.id)); at != rounds.rend();
+         ++at) {
+      const auto& [id, earlier] = *at;
+      if (earlier.open.purpose != round.open.purpose) continue;
+      if (id != round.id && earlier.state == RoundState::accepted)
+        break;  // it dropped what was before
+      CONSILIUM_CHECK(drop_update(storage, id));
+    }
+    return {};
+  }
+
+  /// Bytes that nobody serves just now are asked for at the next block; any other error is the end.
+  auto next_time(const RoundRecord& round, const Error& error) -> Next {
+    if (!is_to_try_again(error.code)) return tl::unexpected(error);
+    remark(round.id, error.message());
+    return std::nullopt;
+  }
+
   auto after_acceptance(const State& state, const RoundRecord& round) -> Next {
     Work& w = work[round.id];
     if (w.finished) return std::nullopt;
+    if (is_hospital()) CONSILIUM_CHECK(drop_updates_up_to(state, round));
     if (round.open.purpose != Purpose::update) {
       if (is_hospital()) {
-        CONSILIUM_TRY(const auto* opened, open(state, round));
-        CONSILIUM_CHECK(take_opened_counts(answering(state, round), opened->values));
+        const auto opened = open(state, round);
+        if (!opened) return next_time(round, opened.error());
+        CONSILIUM_CHECK(take_opened_counts(answering(state, round), (*opened)->values));
       }
       finish(w);
       return std::nullopt;
@@ -553,15 +625,23 @@ struct Participant::Parts {
       finish(w);
       return std::nullopt;
     }
-    CONSILIUM_TRY(const auto* accepted, candidate(state, round));
-    const Digest digest = accepted->model.digest();
-    CONSILIUM_CHECK(storage.save("models/" + digest.hex(), accepted->model.encode()));
-    model = accepted->model;
+    const auto accepted = candidate(state, round);
+    if (!accepted) return next_time(round, accepted.error());
+    const Digest digest = (*accepted)->model.digest();
+    CONSILIUM_CHECK(storage.save("models/" + digest.hex(), (*accepted)->model.encode()));
+    model = (*accepted)->model;
     return ledger::ModelDigest{round.id, digest};
   }
 
-  /// Shares, masks and openings are erased when nobody may ask for them any more (sealing-spec
-  /// §12).
+  /// Secrets of a round live as long as somebody may ask for them (sealing-spec §12): openings
+  /// until Opening or the end, a miner's shares until the opened sum has passed its tests.
+  void erase_secrets(const RoundRecord& round) {
+    const auto known = work.find(round.id);
+    if (known == work.end()) return;
+    if (round.state >= RoundState::opening) known->second.openings.clear();
+    if (round.state >= RoundState::opened) known->second.shares.clear();
+  }
+
   static void finish(Work& w) {
     w.openings.clear();
     w.shares.clear();
@@ -578,6 +658,13 @@ struct Participant::Parts {
       return out;
     };
     const bool late = state.height().value > round.deadline.value;
+    // The next block is above the deadline: what it would refuse as late must not stand in the way
+    // of ending the round.
+    const bool in_time = state.height().value < round.deadline.value;
+    const auto while_in_time = [&](auto&& step) -> Next {
+      if (!in_time) return std::nullopt;
+      return step();
+    };
     const auto give_up = [&]() -> Next {
       if (!late || !is_my_turn(state, round.deadline)) return std::nullopt;
       return ledger::Abort{round.id};
@@ -586,10 +673,12 @@ struct Participant::Parts {
       case RoundState::sealing:
         return submission(state, round);
       case RoundState::attesting:
-        return first_of([&] { return answer(round); }, [&] { return attestation(state, round); },
+        return first_of([&] { return while_in_time([&] { return answer(round); }); },
+                        [&] { return while_in_time([&] { return attestation(state, round); }); },
                         [&] { return packing(state, round); }, give_up);
       case RoundState::frozen:
-        return first_of([&] { return answer(round); }, [&] { return readiness(state, round); },
+        return first_of([&] { return while_in_time([&] { return answer(round); }); },
+                        [&] { return while_in_time([&] { return readiness(state, round); }); },
                         give_up);
       case RoundState::opening:
         return first_of([&] { return readiness(state, round); },
@@ -618,6 +707,8 @@ Participant::~Participant() = default;
 Participant::Participant(Participant&&) noexcept = default;
 
 auto Participant::step(const ledger::State& state) -> Result<std::optional<ledger::Body>> {
+  // Of all rounds first: a round that has something to post must not keep another one's secrets.
+  for (const auto& [id, round] : state.rounds()) parts_->erase_secrets(round);
   for (const auto& [id, round] : state.rounds()) {
     if (const auto known = parts_->work.find(id);
         known != parts_->work.end() && known->second.finished) {
@@ -631,6 +722,12 @@ auto Participant::step(const ledger::State& state) -> Result<std::optional<ledge
 
 auto Participant::model() const -> const learning::Model* {
   return parts_->model ? &*parts_->model : nullptr;
+}
+
+auto Participant::secrets_held(RoundId round) const -> SecretsHeld {
+  const auto known = parts_->work.find(round);
+  if (known == parts_->work.end()) return {};
+  return {known->second.openings.size(), known->second.shares.size()};
 }
 
 auto Participant::take_remarks() -> std::vector<std::string> {

@@ -8,6 +8,12 @@ namespace consilium::federation {
 namespace {
 constexpr std::size_t part_bytes_max = 1024;
 
+/// The suite with the boxes that the policy asks for.
+auto suite_id(const ledger::State& state, sealing::Suite suite) -> std::uint8_t {
+  return static_cast<std::uint8_t>(state.policy().hybrid_boxes ? sealing::with_hybrid_boxes(suite)
+                                                               : suite);
+}
+
 /// A round that makes no model.
 auto count_round(const ledger::State& state, sealing::Purpose purpose, Bytes plan,
                  std::size_t length, const RoundNoise& noise) -> ledger::OpenRound {
@@ -17,7 +23,7 @@ auto count_round(const ledger::State& state, sealing::Purpose purpose, Bytes pla
   open.base =
       sealing::no_model_base(sealing::stream_id(state.consortium(), open.purpose, open.data_epoch));
   // Exact sums, never limbs (design §4).
-  open.suite = static_cast<std::uint8_t>(sealing::Suite::l48);
+  open.suite = suite_id(state, sealing::Suite::l48);
   open.length = length;
   open.hospitals_max = static_cast<std::uint32_t>(state.hospitals().size());
   open.plan = std::move(plan);
@@ -79,7 +85,7 @@ auto update_round(const ledger::State& state, const UpdatePlan& plan, const Roun
   open.data_epoch = state.data_epoch();
   open.base = state.models().empty() ? initial_model(plan.shape, plan.model_seed).digest()
                                      : state.models().back().model;
-  open.suite = static_cast<std::uint8_t>(sealing::Suite::s30);
+  open.suite = suite_id(state, sealing::Suite::s30);
   open.length = plan.shape.parameter_count() + sealing::update_header;
   open.hospitals_max = static_cast<std::uint32_t>(state.hospitals().size());
   open.clip_micro = state.policy().clip_micro;

@@ -81,6 +81,8 @@ auto encode_leaf(const Member& member) -> Bytes {
   if (member.rho_asked_micro != decltype(member.rho_asked_micro){}) {
     for (const std::uint64_t asked : member.rho_asked_micro) out.u64(asked);
   }
+  // Eight bytes beside 0, 16, 32 or 48: no two members have the same leaf.
+  if (member.box_since.value != 0) put(out, member.box_since);
   return out.take();
 }
 

@@ -310,10 +310,10 @@ inline auto scan_floats(const float* in, std::size_t count, double clip, bool& f
   }
   std::uint64_t above = 0;
   std::size_t at = 0;
-  bool all_finite = true;
+  std::uint32_t not_finite = 0;  // one decision at the end: none shows where a bad value stands
   for (; at + Wide::width <= count; at += Wide::width) {
-    above += Wide::count_above(in + at, limit, all_finite);
+    above += Wide::count_above(in + at, limit, not_finite);
   }
-  finite = finite && all_finite;
+  finite = finite && not_finite == 0;
   return above + kernels_scalar.scan_floats(in + at, count - at, clip, finite);
 }

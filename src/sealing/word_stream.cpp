@@ -33,8 +33,8 @@ void WordStream::refill() {
 void WordStream::residues(const PrimeField& field, std::span<std::uint32_t> out) {
   while (!out.empty()) {
     if (at_ == buffer_size) refill();
-    const Accepted some = kernels().accept(field, buffer_.data() + at_,
-                                           (buffer_size - at_) / 4, out.data(), out.size());
+    const Accepted some = kernels().accept(field, buffer_.data() + at_, (buffer_size - at_) / 4,
+                                           out.data(), out.size());
     at_ += 4 * some.read;
     out = out.subspan(some.written);
   }

@@ -48,6 +48,10 @@ class MemoryStorage final : public NodeStorage {
     if (at == records.end()) return std::optional<Bytes>{};
     return std::optional<Bytes>{at->second};
   }
+  auto erase(std::string_view name) -> Result<void> override {
+    records.erase(std::string(name));
+    return {};
+  }
   std::map<std::string, Bytes> records;
 
  private:
@@ -184,6 +188,7 @@ class Consortium {
     std::optional<sealing::SetLog> set_log;
     std::optional<Participant> participant;
     bool away = false;
+    Bytes hedge_secret;
   };
 
   explicit Consortium(std::size_t hospitals,
@@ -211,6 +216,7 @@ class Consortium {
   }
 
   std::vector<Member> members;
+  Random* chance = nullptr;  ///< of every participant from its next restart on
   SharedBlobs blobs;
   std::vector<std::string> remarks;
   std::vector<std::string> refusals;

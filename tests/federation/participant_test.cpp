@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "consortium.hpp"
+#include "kept_update.hpp"
 
 namespace consilium::federation::testing {
 namespace {
@@ -170,6 +171,82 @@ TEST(Federation, a_manifest_is_posted_again_byte_for_byte_and_never_made_anew) {
   ASSERT_TRUE(first && *first && again && *again);
   EXPECT_EQ(std::get<ledger::SubmitManifest>(**first).manifest,
             std::get<ledger::SubmitManifest>(**again).manifest);
+}
+
+auto keeps_update(const Consortium& c, std::size_t member, RoundId round) -> bool {
+  return c.members[member].storage->records.contains("rounds/" + std::to_string(round.value) +
+                                                     "/update");
+}
+
+TEST(Federation, an_update_stays_on_disk_until_its_round_is_accepted) {
+  Consortium c(4);
+  c.members[3].away = true;
+  ASSERT_TRUE(c.open_update(c.plan()));
+  const auto first = c.last_round().id;
+  c.tick();
+  for (int i = 0; i < 200 && !ledger::is_closed(c.last_round().state); ++i) {
+    EXPECT_TRUE(keeps_update(c, 1, first)) << "in state " << state_name(c.last_round().state);
+    c.tick();
+  }
+  ASSERT_EQ(c.run_round(first).state, RoundState::accepted);
+  for (std::size_t m = 0; m < 4; ++m) EXPECT_FALSE(keeps_update(c, m, first)) << m;
+}
+
+TEST(Federation, an_update_outlives_a_round_that_was_aborted_or_rolled_back) {
+  Consortium c(4);
+  c.members[2].away = c.members[3].away = true;  // two hospitals are too few
+  ASSERT_TRUE(c.open_update(c.plan()));
+  const auto aborted = c.last_round().id;
+  ASSERT_EQ(c.run_round(aborted).state, RoundState::aborted);
+  EXPECT_TRUE(keeps_update(c, 0, aborted));
+  c.restart(0);
+  EXPECT_TRUE(keeps_update(c, 0, aborted)) << "a crash takes nothing away";
+  c.members[2].away = c.members[3].away = false;
+
+  for (std::size_t i = 1; i < 4; ++i) c.members[i].cases->poison();
+  auto plan = c.plan();
+  plan.training.local_steps = 400;
+  ASSERT_TRUE(c.open_update(plan));
+  const auto second = c.last_round().id;
+  ASSERT_EQ(c.run_round(second).state, RoundState::rolled_back);
+  for (std::size_t m = 0; m < 4; ++m) EXPECT_TRUE(keeps_update(c, m, second)) << m;
+  for (std::size_t i = 1; i < 4; ++i) c.members[i].cases->poison();
+  ASSERT_TRUE(c.open_update(c.plan(1)));
+  ASSERT_EQ(c.run_round(c.last_round().id).state, RoundState::accepted);
+  for (std::size_t m = 0; m < 4; ++m) {
+    EXPECT_FALSE(keeps_update(c, m, aborted)) << m;
+    EXPECT_FALSE(keeps_update(c, m, second)) << m;
+  }
+}
+
+TEST(Federation, an_update_kept_before_a_crash_is_sealed_as_it_is) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_update(c.plan()));
+  const auto id = c.last_round().id;
+  ASSERT_TRUE(c.members[1].participant->step(c.state()));
+  // Killed between the update and its manifest: the manifest's record never came to disk.
+  auto& records = c.members[1].storage->records;
+  ASSERT_EQ(records.erase("rounds/" + std::to_string(id.value) + "/manifest"), 1U);
+  c.restart(1);
+  c.members[1].cases->fails = true;  // training again would fail
+  const auto again = c.members[1].participant->step(c.state());
+  ASSERT_TRUE(again && *again);
+  EXPECT_TRUE(std::holds_alternative<ledger::SubmitManifest>(**again));
+}
+
+TEST(Federation, an_update_kept_for_another_opening_block_is_not_sealed) {
+  Consortium c(4);
+  ASSERT_TRUE(c.open_update(c.plan()));
+  const std::vector<std::int64_t> values{1, -2, 3};
+  auto& storage = *c.members[1].storage;
+  ASSERT_TRUE(keep_update(storage, RoundId{9}, Digest{{1}}, values));
+  EXPECT_EQ(*kept_update(storage, RoundId{9}, Digest{{1}}), values);
+  EXPECT_FALSE(*kept_update(storage, RoundId{9}, Digest{{2}}));
+  EXPECT_FALSE(*kept_update(storage, RoundId{8}, Digest{{1}}));
+  storage.records.at("rounds/9/update").pop_back();
+  EXPECT_FALSE(*kept_update(storage, RoundId{9}, Digest{{1}})) << "half a record is none";
+  ASSERT_TRUE(drop_update(storage, RoundId{9}));
+  ASSERT_TRUE(drop_update(storage, RoundId{9})) << "gone is gone";
 }
 
 TEST(Federation, a_withheld_body_keeps_its_hospital_out_of_the_set) {

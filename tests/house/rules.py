@@ -131,8 +131,10 @@ def includes_use_doors(tree):
         if owner not in tree.plan or f.suffix not in {".cpp", ".hpp"}:
             continue
         front = f.parts[0] == "src" and f.parts[2] == "include"
-        # tests/ROOM sees the furniture of ROOM, as its own room does.
+        # tests/ROOM sees the furniture of ROOM, as its own room does; so does tests/KIND/ROOM_WHAT (fuzz, constant_time).
         inside = f.parts[1] if f.parts[0] in {"src", "tests"} and len(f.parts) > 2 else None
+        if inside not in tree.rooms and f.parts[0] == "tests":
+            inside = f.name.split("_")[0]
         for number, line in numbered(tree.text(f)):
             match = INCLUDE.match(line)
             if not match:
@@ -320,8 +322,39 @@ def guests_stay_in_their_rooms(tree):
     return found
 
 
+# A page that says what guards what names tests as `Suite.test_name`, or `Suite.*` for all of a suite.
+PAGES_THAT_NAME_TESTS = ("docs/threat-model.md", "tests/README.md")
+NAMED_TEST = re.compile(r"`([A-Z]\w*)\.(\w+|\*)`")
+A_TEST = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\)")
+# Rows of a table of attacks or errors: their last cell must name a test, or nobody knows whether the guard stands.
+ROWS_WITH_TESTS = re.compile(r"^\|.*\|\s*tests?\s*\|\s*$")
+
+
+def named_tests_exist(tree):
+    known = set()
+    for f in tree.sources("tests"):
+        if f.suffix == ".cpp":
+            known |= {(suite, name) for suite, name in A_TEST.findall(tree.text(f))}
+    suites = {suite for suite, _ in known}
+    found = []
+    for page in (Path(name) for name in PAGES_THAT_NAME_TESTS):
+        if page not in tree.files:
+            continue
+        in_table = False
+        for number, line in numbered(tree.text(page)):
+            for suite, name in NAMED_TEST.findall(line):
+                if (suite not in suites) if name == "*" else ((suite, name) not in known):
+                    found.append(f"{page}:{number}: there is no test {suite}.{name}")
+            in_table = line.startswith("|") and (in_table or bool(ROWS_WITH_TESTS.match(line)))
+            is_row = in_table and not ROWS_WITH_TESTS.match(line) and not re.fullmatch(r"[|\s:-]+", line)
+            if is_row and not NAMED_TEST.search(line.rstrip().rstrip("|").rsplit("|", 1)[-1]):
+                found.append(f"{page}:{number}: this row names no test")
+    return found
+
+
 RULES = [plan_has_no_circle, plan_is_drawn_as_it_is, rooms_are_complete, includes_use_doors, targets_use_doors,
-         words_are_allowed, sources_are_short, nothing_leaks, documents_hold, guests_are_introduced, guests_stay_in_their_rooms]
+         words_are_allowed, sources_are_short, nothing_leaks, documents_hold, guests_are_introduced, guests_stay_in_their_rooms,
+         named_tests_exist]
 
 
 def main(arguments):

@@ -115,6 +115,8 @@ class EveryRuleCanFail(unittest.TestCase):
     def test_another_rooms_furniture_is_found(self):
         self.expect({"src/portal/portal.cpp": '#include "rule.hpp"\n'}, "src/portal/portal.cpp:1", "furniture of ledger")
         self.expect({"tests/portal/portal_test.cpp": '#include "rule.hpp"\n'}, "furniture of ledger")
+        self.expect({"tests/fuzz/portal_rule.cpp": '#include "rule.hpp"\n'}, "furniture of ledger")
+        self.assertEqual(violations_of({"tests/fuzz/ledger_rule.cpp": '#include "rule.hpp"\n'}), [])
 
     def test_a_guest_in_a_front_door_is_found(self):
         self.expect(self.added("src/ledger/include/consilium/ledger/ledger.hpp", "#include <sodium.h>\n"),
@@ -179,6 +181,16 @@ class EveryRuleCanFail(unittest.TestCase):
     def test_a_guest_in_another_room_is_found(self):
         self.expect({"src/ledger/CMakeLists.txt": "consilium_room(ledger DOORS foundation PRIVATE PkgConfig::sodium)\n"},
                     "PkgConfig::sodium does not live in ledger")
+
+    def test_a_test_that_is_named_and_not_there_is_found(self):
+        tests = {"tests/ledger/ledger_test.cpp": "TEST_F(Ledger, keeps_what_was_agreed) {}\n"}
+        page = "# Threats\n\n| attack | guard | tests |\n|---|---|---|\n| 1 fork | log | {} |\n\n| a | b |\n|---|---|\n| no | rule |\n"
+        for name in ["`Ledger.keeps_what_was_agreed`", "`Ledger.*`"]:
+            self.assertEqual(violations_of({**tests, "docs/threat-model.md": page.format(name)}), [])
+        for name, why in [("`Ledger.forgets`", "no test Ledger.forgets"), ("`Ledgers.*`", "no test Ledgers.*"),
+                          ("trust us", "names no test")]:
+            with self.subTest(name):
+                self.expect({**tests, "docs/threat-model.md": page.format(name)}, "docs/threat-model.md:5", why)
 
     def test_a_download_by_cmake_is_found(self):
         self.expect(self.added("cmake/dependencies.cmake", "include(FetchContent)\n"), "downloads nothing")

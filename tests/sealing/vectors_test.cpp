@@ -207,6 +207,21 @@ void whole_round(Suite suite, const Json& v) {
     }
     EXPECT_EQ(hash_of_words(lists.response), text(expected, "response"));
     must(check_body(p, one.manifest, one.body));
+    const SecretBytes boxed = must(round.keys[0].open(one.boxes[0]));
+    EXPECT_EQ(boxed.size(), expected.at("boxed_size"));
+    EXPECT_EQ(sha256(boxed.expose()).hex(), text(expected, "boxed_1"));
+    const Digest rows_key = degree_key(p.seed, HospitalId{hospital}, one.manifest.body_root,
+                                       one.manifest.witness, lists.share_digests);
+    EXPECT_EQ(rows_key.hex(), text(expected, "degree_key"));
+    WordStream rows(rows_key);
+    const auto fields = fields_of(suite);
+    for (std::size_t prime = 0; prime < fields.size(); ++prime) {
+      std::vector<std::uint32_t> of_prime(
+          fields[prime].degree * static_cast<std::size_t>(parameters_of(suite).degree_rows));
+      rows.residues(fields[prime], of_prime);
+      of_prime.resize(4);
+      EXPECT_EQ(of_prime, expected.at("rows_first").at(prime).get<std::vector<std::uint32_t>>());
+    }
   }
   const auto sums = publish(round, sealed, {1, 3, 4});
   EXPECT_EQ(sha256(sums.at(MinerId{1})).hex(), text(v, "share_sum_1"));
@@ -217,21 +232,157 @@ void whole_round(Suite suite, const Json& v) {
   EXPECT_EQ(opened.body_sum_root.hex(), text(v, "body_sum_root"));
 }
 
-TEST(SealingVectors, a_whole_round_in_s30) {
-  whole_round(Suite::s30, vectors().at("s30").at("seal"));
-}
-TEST(SealingVectors, a_whole_round_in_l48) {
-  whole_round(Suite::l48, vectors().at("l48").at("seal"));
+/// One suite of the file, by the name it has there.
+class SealingSuites : public testing::TestWithParam<std::string> {
+ protected:
+  [[nodiscard]] static auto of_suite() -> const Json& { return vectors().at(GetParam()); }
+  [[nodiscard]] static auto suite() -> Suite {
+    return must(suite_from_id(of_suite().at("parts").at("suite")));
+  }
+};
+
+TEST_P(SealingSuites, seal_and_open_a_whole_round) {
+  whole_round(suite(), of_suite().at("seal"));
 }
 
-TEST(SealingVectors, scale_for_every_number_of_hospitals) {
-  for (const Json& v : vectors().at("scales")) {
-    const Suite suite = must(suite_from_id(v.at("suite")));
-    const Scale scale = must(scale_of(suite, v.at("hospitals_max")));
+TEST_P(SealingSuites, hash_and_name_their_rounds) {
+  const Json& v = of_suite().at("parts");
+  const Bytes a{'a'};
+  const Bytes bc{'b', 'c'};
+  EXPECT_EQ(tagged_hash("consilium/seal/1/test", {a, {}, bc}).hex(), text(v, "hash"));
+  EXPECT_EQ(round_seed(Digest{}, RoundId{1}, digest_of(0x11), digest_of(0x22), suite()).hex(),
+            text(v, "round_seed"));
+}
+
+TEST_P(SealingSuites, have_these_primes_roots_and_tables) {
+  const Json& v = of_suite().at("parts");
+  ASSERT_EQ(v.at("primes").size(), fields_of(suite()).size());
+  for (std::size_t prime = 0; prime < fields_of(suite()).size(); ++prime) {
+    const PrimeField& field = fields_of(suite())[prime];
+    const Json& p = v.at("primes").at(prime);
+    EXPECT_EQ(field.degree, v.at("degree"));
+    EXPECT_EQ(field.q, p.at("q"));
+    EXPECT_EQ(parameters_of(suite()).roots[prime], p.at("root"));
+    std::vector<std::uint32_t> tables;
+    for (const auto* table : {&field.forward, &field.inverse}) {
+      for (const Factor& factor : *table) tables.push_back(factor.value);
+    }
+    EXPECT_EQ(hash_of_words(tables), text(p, "tables"));
+  }
+}
+
+TEST_P(SealingSuites, expand_to_these_words_and_pack_to_these_bytes) {
+  const Json& v = of_suite().at("parts");
+  const Digest seed = digest(v, "round_seed");
+  for (std::size_t prime = 0; prime < fields_of(suite()).size(); ++prime) {
+    const PrimeField& field = fields_of(suite())[prime];
+    const Json& p = v.at("primes").at(prime);
+    const auto index = static_cast<std::uint8_t>(prime);
+    EXPECT_EQ(expansion_key(seed, 0, index).hex(), text(p, "key_0"));
+    std::vector<std::uint32_t> block(std::size_t{field.degree} * lanes_max);
+    expand(seed, 0, index, field, block);
+    const auto first = words(p, "block_0_first");
+    EXPECT_TRUE(std::equal(first.begin(), first.end(), block.begin()));
+    EXPECT_EQ(block.back(), p.at("block_0_last"));
+    Bytes packed(packed_size(field, block.size()));
+    pack(field, block, packed);
+    EXPECT_EQ(sha256(packed).hex(), text(p, "block_0_packed"));
+    std::vector<std::uint32_t> unpacked(block.size());
+    must(unpack(field, packed, unpacked));
+    EXPECT_EQ(unpacked, block);
+    std::vector<std::uint32_t> witness(field.degree);
+    expand(seed, witness_block, index, field, witness);
+    const auto witness_first = words(p, "witness_first");
+    EXPECT_TRUE(std::equal(witness_first.begin(), witness_first.end(), witness.begin()));
+  }
+}
+
+TEST_P(SealingSuites, leave_out_the_words_that_are_refused) {
+  const Json& v = of_suite().at("parts");
+  const Json& r = v.at("rejecting");
+  const std::size_t prime = r.at("prime");
+  const PrimeField& field = fields_of(suite())[prime];
+  const std::uint32_t number = r.at("block");
+  std::vector<std::uint32_t> block(std::size_t{field.degree} * lanes_max);
+  expand(digest(v, "round_seed"), number, static_cast<std::uint8_t>(prime), field, block);
+  EXPECT_EQ(hash_of_words(block), text(r, "words"));
+  // The raw words at the places named are those that had to go, and no others.
+  WordStream raw(expansion_key(digest(v, "round_seed"), number, static_cast<std::uint8_t>(prime)));
+  Bytes bytes(4 * (block.size() + r.at("rejected").size()));
+  raw.bytes(bytes);
+  std::vector<std::uint32_t> refused;
+  for (std::uint32_t at = 0; at < bytes.size() / 4; ++at) {
+    std::uint32_t word = 0;
+    for (std::size_t byte = 4; byte-- > 0;) word = word << 8U | bytes[4 * std::size_t{at} + byte];
+    if ((word & field.word_mask) >= field.q) refused.push_back(at);
+  }
+  EXPECT_FALSE(refused.empty());
+  EXPECT_EQ(refused, words(r, "rejected"));
+}
+
+TEST_P(SealingSuites, transform_back_to_these_coefficients) {
+  const Json& v = of_suite().at("parts");
+  for (std::size_t prime = 0; prime < fields_of(suite()).size(); ++prime) {
+    const PrimeField& field = fields_of(suite())[prime];
+    const Json& p = v.at("primes").at(prime);
+    std::vector<std::uint32_t> polynomial;
+    for (std::uint64_t k = 0; k < field.degree; ++k) {
+      polynomial.push_back(static_cast<std::uint32_t>(524287 * (k + 1) % field.q));
+    }
+    Bytes packed(packed_size(field, polynomial.size()));
+    pack(field, polynomial, packed);
+    EXPECT_EQ(sha256(packed).hex(), text(p, "polynomial_packed"));
+    inverse_transform(field, polynomial, 1);
+    const auto first = words(p, "inverse_transform_first");
+    EXPECT_TRUE(std::equal(first.begin(), first.end(), polynomial.begin()));
+    EXPECT_EQ(hash_of_words(polynomial), text(p, "inverse_transform"));
+  }
+}
+
+TEST_P(SealingSuites, have_this_scale_for_every_number_of_hospitals) {
+  for (const Json& v : of_suite().at("scales")) {
+    const Scale scale = must(scale_of(suite(), v.at("hospitals_max")));
     EXPECT_EQ(scale.error_bound, v.at("error_bound"));
     EXPECT_EQ(scale.value_max, v.at("value_max"));
     EXPECT_EQ(scale.delta, v.at("delta"));
   }
+}
+
+TEST_P(SealingSuites, draw_these_errors) {
+  const Json& v = of_suite().at("parts");
+  const int eta = parameters_of(suite()).error_eta;
+  const auto expected = v.at("errors").get<std::vector<std::int64_t>>();
+  WordStream stream(digest_of(0x07));
+  Bytes bytes(error_bytes(eta, expected.size()));
+  stream.bytes(bytes);
+  for (const PrimeField& field : fields_of(suite())) {
+    // Added to nothing, an error is all there is.
+    const std::vector<std::uint32_t> nothing(expected.size(), 0);
+    const std::vector<std::int32_t> zeros(expected.size(), 0);
+    Bytes packed(packed_size(field, expected.size()));
+    kernels().add_and_pack(field, nothing.data(), nothing.size(),
+                           {zeros.data(), bytes.data(), eta, 2}, packed.data());
+    std::vector<std::uint32_t> residues(expected.size());
+    must(unpack(field, packed, residues));
+    std::vector<std::int64_t> errors;
+    for (const std::uint32_t residue : residues) {
+      errors.push_back(residue > field.q / 2 ? std::int64_t{residue} - field.q : residue);
+    }
+    EXPECT_EQ(errors, expected);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(OfTheFile, SealingSuites, testing::Values("s30", "l48", "l60"),
+                         [](const auto& suite) { return suite.param; });
+
+TEST(SealingVectors, a_box_closed_by_the_definition_opens) {
+  const Json& v = vectors().at("sealed_box");
+  const BoxKey key = must(BoxKey::from_seed(must(from_hex(text(v, "seed")))));
+  EXPECT_EQ(to_hex(key.public_key().bytes), text(v, "public"));
+  Bytes box = must(from_hex(text(v, "box")));
+  EXPECT_EQ(to_hex(must(key.open(box)).expose()), text(v, "message"));
+  box.back() ^= 1U;
+  EXPECT_EQ(code_of(key.open(box)), "bad_box");
 }
 
 TEST(SealingVectors, partition) {

@@ -17,7 +17,10 @@ FILE = pathlib.Path(__file__).with_name("sealing.json")
 NOTE = ("Made by tests/vectors/make_sealing_vectors.py (python3, standard library, no code shared with src/sealing). "
         "s30.specification are the values printed in section 14 of the sealing specification, recomputed. "
         "seal: one-time keys k_s = 01^32, k_e = 02^32, k_f = 03^32 for hospital 1, 11^32, 12^32, 13^32 for hospital 2; "
-        "values x[p] = (31 p + 7 h) mod (2 X_max + 1) - X_max. A change here is a change of the protocol.")
+        "values x[p] = (31 p + 7 h) mod (2 X_max + 1) - X_max. parts: the same inputs for every suite: stream 00^32, round 1, "
+        "base 11^32, block hash 22^32, polynomial 524287 (k + 1) mod q, error key 07^32; rejecting is the first block and prime "
+        "in which a raw word is refused. sealed_box: written out from the definition of crypto_box_seal, with a known "
+        "ephemeral key. A change here is a change of the protocol.")
 
 # --- AES-256 in counter mode (FIPS 197, SP 800-38A) -------------------------------------------------------------
 
@@ -119,21 +122,22 @@ class Stream:
 
 # --- fields, transform, packing -----------------------------------------------------------------------------------
 
-N = 2048
-
 
 class Prime:
-    def __init__(self, q, psi, bits):
-        self.q, self.psi, self.bits = q, psi, bits
-        assert pow(psi, N, q) == q - 1 and (q - 1) % (2 * N) == 0
-        reverse = [int(f"{i:011b}"[::-1], 2) for i in range(N)]
-        self.w = [pow(psi, reverse[i], q) for i in range(N)]
+    def __init__(self, q, psi, bits, n):
+        self.q, self.psi, self.bits, self.n = q, psi, bits, n
+        assert (q - 1) % (2 * n) == 0 and q.bit_length() == bits
+        # The least primitive 2n-th root of one: x^n = -1 says it all, since n is a power of two.
+        assert psi == next(x for x in range(2, q) if pow(x, n, q) == q - 1)
+        width = n.bit_length() - 1
+        reverse = [int(f"{i:0{width}b}"[::-1], 2) for i in range(n)]
+        self.w = [pow(psi, reverse[i], q) for i in range(n)]
         self.w_inverse = [pow(x, -1, q) for x in self.w]
-        self.n_inverse = pow(N, -1, q)
+        self.n_inverse = pow(n, -1, q)
 
     def ntt(self, a):
-        a, q, t, m = list(a), self.q, N, 1
-        while m < N:
+        a, q, t, m = list(a), self.q, self.n, 1
+        while m < self.n:
             t //= 2
             for i in range(m):
                 for j in range(2 * i * t, 2 * i * t + t):
@@ -143,7 +147,7 @@ class Prime:
         return a
 
     def intt(self, a):
-        a, q, t, m = list(a), self.q, 1, N
+        a, q, t, m = list(a), self.q, 1, self.n
         while m > 1:
             h = m // 2
             for i in range(h):
@@ -156,11 +160,12 @@ class Prime:
 
 
 def schoolbook(prime, a, b):
-    out = [0] * (2 * N)
+    n = prime.n
+    out = [0] * (2 * n)
     for i, x in enumerate(a):
         for j, y in enumerate(b):
             out[i + j] += x * y
-    return [(out[i] - out[i + N]) % prime.q for i in range(N)]
+    return [(out[i] - out[i + n]) % prime.q for i in range(n)]
 
 
 def pack(prime, residues):
@@ -173,7 +178,7 @@ def pack(prime, residues):
 class Suite:
     def __init__(self, name, suite_id, primes, eta, rows, cap):
         self.name, self.id, self.primes, self.eta, self.rows, self.cap = name, suite_id, primes, eta, rows, cap
-        self.q = 1
+        self.n, self.q = primes[0].n, 1
         for p in primes:
             self.q *= p.q
 
@@ -186,8 +191,9 @@ class Suite:
         return t, x_max, self.q // (2 * n * x_max + 1)
 
 
-S30 = Suite("S30", 0x01, [Prime(1073692673, 42341, 30)], 8, 6, 2**15 - 1)
-L48 = Suite("L48", 0x11, [Prime(16760833, 583, 24), Prime(16736257, 13366, 24)], 16, 8, 2**23 - 1)
+S30 = Suite("S30", 0x01, [Prime(1073692673, 42341, 30, 2048)], 8, 6, 2**15 - 1)
+L48 = Suite("L48", 0x11, [Prime(16760833, 583, 24, 2048), Prime(16736257, 13366, 24, 2048)], 16, 8, 2**23 - 1)
+L60 = Suite("L60", 0x21, [Prime(1073692673, 236231, 30, 4096), Prime(1073668097, 106172, 30, 4096)], 16, 6, 2**23 - 1)
 
 # --- hashes ---------------------------------------------------------------------------------------------------------
 
@@ -226,7 +232,7 @@ def round_seed(stream, number, base, block_hash, suite):
 
 def expansion(seed, block, prime_index, prime, lanes):
     stream = Stream(H("expand", seed, u32(block), u8(prime_index)))
-    return stream, stream.residues(prime, N * lanes)
+    return stream, stream.residues(prime, prime.n * lanes)
 
 
 # --- one whole round ------------------------------------------------------------------------------------------------
@@ -254,7 +260,7 @@ class Sealing:
     """What one hospital makes, with everything that it would keep to itself."""
 
     def __init__(self, suite, seed, number, hospital, n_max, committee, epoch, values, keys):
-        self.suite, self.seed, m = suite, seed, len(values)
+        self.suite, self.seed, m, N = suite, seed, len(values), suite.n
         miners, t = committee
         _, _, delta = suite.scale(n_max)
         key_stream, error_stream, sharing_stream = (Stream(k) for k in keys)
@@ -291,7 +297,7 @@ class Sealing:
         for r, p in enumerate(suite.primes):
             coefficients.append([self.key[r]] + [sharing_stream.residues(p, N) for _ in range(t - 1)])
             masks.append([sharing_stream.residues(p, t) for _ in range(suite.rows)])
-        self.shares, self.share_bytes, self.masks, self.digests = [], [], [], []
+        self.shares, self.share_bytes, self.masks, self.digests, self.boxed = [], [], [], [], []
         for miner in range(1, miners + 1):
             share = [[sum(f[k] * pow(miner, d, p.q) for d, f in enumerate(coefficients[r])) % p.q for k in range(N)]
                      for r, p in enumerate(suite.primes)]
@@ -302,19 +308,24 @@ class Sealing:
             self.shares.append(share)
             self.share_bytes.append(packed)
             self.masks.append(mask)
-            self.digests.append(H("share", context, packed, mask, sharing_stream.bytes(32)))
-        rows = Stream(H("degree", seed, u16(hospital), self.root, self.witness, b"".join(self.digests)))
-        self.response = []
+            salt = sharing_stream.bytes(32)
+            self.digests.append(H("share", context, packed, mask, salt))
+            self.boxed.append(context + packed + mask + salt)
+        self.degree_key = H("degree", seed, u16(hospital), self.root, self.witness, b"".join(self.digests))
+        rows = Stream(self.degree_key)
+        self.response, self.rows_first = [], []
         for r, p in enumerate(suite.primes):
             for row in range(suite.rows):
                 challenge = rows.residues(p, N)
+                if row == 0:
+                    self.rows_first.append(challenge[:4])
                 for d in range(t):
                     inner = sum(x * y for x, y in zip(challenge, coefficients[r][d]))
                     self.response.append((inner + masks[r][row][d]) % p.q)
 
 
 def whole_round(suite, m):
-    consortium = bytes(range(32))
+    consortium, N = bytes(range(32)), suite.n
     stream = H("stream", consortium, b"statistics", u64(3))
     base = H("no-model", stream)
     seed = round_seed(stream, 7, base, b"\x22" * 32, suite)
@@ -361,7 +372,8 @@ def whole_round(suite, m):
         "hospitals": [{
             "body_root": s.root.hex(), "witness": s.witness.hex(), "body_blob": sha(s.body).hex(),
             "share_digests": [d.hex() for d in s.digests], "share_1": sha(s.share_bytes[0]).hex(),
-            "masks_1": s.masks[0].hex(), "response": sha(b"".join(map(u32, s.response))).hex(),
+            "masks_1": s.masks[0].hex(), "boxed_1": sha(s.boxed[0]).hex(), "boxed_size": len(s.boxed[0]),
+            "degree_key": s.degree_key.hex(), "rows_first": s.rows_first, "response": sha(b"".join(map(u32, s.response))).hex(),
             "key_first_words": [k[:4] for k in s.key]} for s in sealed],
         "share_sum_1": sha(share_sum_1).hex(),
         "sum_first": total[:4], "values_digest": H("sum", b"".join(struct.pack("<q", v) for v in total)).hex(),
@@ -369,7 +381,109 @@ def whole_round(suite, m):
         "body_sum_root": root_of(leaves, m).hex()}
 
 
+def parts(suite):
+    """What every suite shows of its machinery, from inputs that are the same for all."""
+    seed = round_seed(b"\0" * 32, 1, b"\x11" * 32, b"\x22" * 32, suite)
+    primes, rejecting = [], None
+    for r, p in enumerate(suite.primes):
+        polynomial = [524287 * (k + 1) % p.q for k in range(p.n)]
+        coefficients = p.intt(polynomial)
+        assert p.ntt(coefficients) == polynomial
+        _, words = expansion(seed, 0, r, p, 16)
+        _, witness = expansion(seed, 0xFFFFFFFF, r, p, 1)
+        primes.append({
+            "q": p.q, "root": p.psi, "tables": sha(b"".join(map(u32, p.w + p.w_inverse))).hex(),
+            "key_0": H("expand", seed, u32(0), u8(r)).hex(), "block_0_first": words[:8], "block_0_last": words[-1],
+            "block_0_packed": sha(pack(p, words)).hex(), "witness_first": witness[:4],
+            "inverse_transform_first": coefficients[:4],
+            "inverse_transform": sha(b"".join(map(u32, coefficients))).hex(),
+            "polynomial_packed": sha(pack(p, polynomial)).hex()})
+    for block in range(64):
+        for r, p in enumerate(suite.primes):
+            stream, words = expansion(seed, block, r, p, 16)
+            if stream.rejected and rejecting is None:
+                rejecting = {"block": block, "prime": r, "rejected": stream.rejected,
+                             "words": sha(b"".join(map(u32, words))).hex()}
+        if rejecting:
+            break
+    return {"suite": suite.id, "degree": suite.n, "hash": H("test", b"a", b"", b"bc").hex(), "round_seed": seed.hex(),
+            "primes": primes, "rejecting": rejecting, "errors": errors(Stream(b"\x07" * 32), suite.eta, 16)}
+
+
+# --- a sealed box, from its definition: X25519, HSalsa20, XSalsa20-Poly1305, BLAKE2b -----------------------------------
+
+
+def x25519(scalar, point):
+    p = 2**255 - 19
+    k = int.from_bytes(scalar, "little") & ~7 & ~(1 << 255) | 1 << 254
+    x1 = int.from_bytes(point, "little") & ((1 << 255) - 1)
+    x2, z2, x3, z3 = 1, 0, x1, 1
+    for t in range(254, -1, -1):
+        if k >> t & 1:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+        a, b, c, d = x2 + z2, x2 - z2, x3 + z3, x3 - z3
+        da, cb, aa, bb = d * a % p, c * b % p, a * a % p, b * b % p
+        x3, z3 = (da + cb) ** 2 % p, x1 * (da - cb) ** 2 % p
+        x2, z2 = aa * bb % p, (aa - bb) * (aa + 121665 * (aa - bb)) % p
+        if k >> t & 1:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+    return (x2 * pow(z2, -1, p) % p).to_bytes(32, "little")
+
+
+def salsa20(key, block, add_input):
+    """The core over key and 16 bytes of nonce and counter; HSalsa20 gives eight words without the final addition."""
+    k, n, c = struct.unpack("<8I", key), struct.unpack("<4I", block), struct.unpack("<4I", b"expand 32-byte k")
+    first = [c[0], *k[:4], c[1], *n, c[2], *k[4:], c[3]]
+    x = list(first)
+
+    def quarter(a, b, c, d):
+        for to, u, v, shift in ((b, a, d, 7), (c, b, a, 9), (d, c, b, 13), (a, d, c, 18)):
+            w = (x[u] + x[v]) & 0xFFFFFFFF
+            x[to] ^= (w << shift | w >> (32 - shift)) & 0xFFFFFFFF
+
+    for _ in range(10):
+        for i in range(4):
+            quarter(*((5 * i + 4 * j) % 16 for j in range(4)))
+        for i in range(4):
+            quarter(*(4 * i + (i + j) % 4 for j in range(4)))
+    if add_input:
+        return struct.pack("<16I", *((a + b) & 0xFFFFFFFF for a, b in zip(x, first)))
+    return struct.pack("<8I", *(x[i] for i in (0, 5, 10, 15, 6, 7, 8, 9)))
+
+
+def poly1305(key, message):
+    r = int.from_bytes(key[:16], "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
+    total = 0
+    for at in range(0, len(message), 16):
+        total = (total + int.from_bytes(message[at:at + 16] + b"\1", "little")) * r % (2**130 - 5)
+    return ((total + int.from_bytes(key[16:], "little")) % 2**128).to_bytes(16, "little")
+
+
+def sealed_box(ephemeral, public, message):
+    own = x25519(ephemeral, (9).to_bytes(32, "little"))
+    nonce = hashlib.blake2b(own + public, digest_size=24).digest()
+    shared = salsa20(x25519(ephemeral, public), b"\0" * 16, False)
+    subkey = salsa20(shared, nonce[:16], False)
+    stream = b"".join(salsa20(subkey, nonce[16:] + u64(i), True) for i in range(len(message) // 64 + 2))
+    hidden = bytes(a ^ b for a, b in zip(message, stream[32:]))
+    return own + poly1305(stream[:32], hidden) + hidden
+
+
+def box_values():
+    seed, ephemeral, message = b"\x51" * 32, b"\x52" * 32, bytes(range(200))
+    secret = hashlib.sha512(seed).digest()[:32]
+    public = x25519(secret, (9).to_bytes(32, "little"))
+    return {"seed": seed.hex(), "public": public.hex(), "message": message.hex(),
+            "box": sealed_box(ephemeral, public, message).hex()}
+
+
+def scales(suite, cap, step):
+    return [{"hospitals_max": n, "error_bound": t, "value_max": x, "delta": d}
+            for n in range(3, cap + 1, step) for t, x, d in [suite.scale(n)]]
+
+
 def specification_values():
+    N = S30.n
     p, seed = S30.primes[0], round_seed(b"\0" * 32, 1, b"\x11" * 32, b"\x22" * 32, S30)
     _, a0 = expansion(seed, 0, 0, p, 16)
     s1, a1 = expansion(seed, 1, 0, p, 16)
@@ -439,11 +553,14 @@ def main():
     specification = specification_values()
     for name, value in SPECIFICATION.items():
         assert specification[name] == value, f"{name}: the specification prints {value}, computed {specification[name]}"
-    scales = [{"suite": s.id, "hospitals_max": n, "error_bound": t, "value_max": x, "delta": d}
-              for s in (S30, L48) for n in range(1, 65 if s is S30 else 1025) if s is S30 or n % 61 == 3
-              for t, x, d in [s.scale(n)]]
-    out = {"note": NOTE, "s30": {"specification": specification, "seal": whole_round(S30, 33000)},
-           "l48": {"seal": whole_round(L48, 5000)}, "scales": scales, "partition": partition_values()}
+    out = {"note": NOTE,
+           "s30": {"specification": specification, "parts": parts(S30), "scales": scales(S30, 64, 1),
+                   "seal": whole_round(S30, 33000)},
+           "l48": {"parts": parts(L48), "scales": scales(L48, 1024, 61),
+                   "seal": whole_round(L48, 5000)},
+           "l60": {"parts": parts(L60), "scales": scales(L60, 1024, 61),
+                   "seal": whole_round(L60, 66000)},
+           "sealed_box": box_values(), "partition": partition_values()}
     text = json.dumps(out, indent=1) + "\n"
     if "--write" in sys.argv[1:]:
         FILE.write_text(text, encoding="utf-8")

@@ -23,6 +23,8 @@ class NodeStorage {
   /// A small named record of this node. `name` is [a-z0-9/.-].
   [[nodiscard]] virtual auto save(std::string_view name, BytesView bytes) -> Result<void> = 0;
   [[nodiscard]] virtual auto load(std::string_view name) -> Result<std::optional<Bytes>> = 0;
+  /// Takes a record away for good; fine when there is none.
+  [[nodiscard]] virtual auto erase(std::string_view name) -> Result<void> = 0;
 };
 
 }  // namespace consilium::federation

@@ -6,6 +6,8 @@
 /// Always true:
 ///   - one manifest per (stream, round), durable before it is posted, and the same bytes when
 ///   posted again;
+///   - the integers a hospital sealed stay on its own disk until the round they were sealed for, or
+///   a later one of the purpose, is accepted;
 ///   - a share sum is published only for the set this miner has logged, and the log is durable
 ///   first;
 ///   - killed at any point and started again, it goes on from the ledger and its storage.
@@ -23,7 +25,15 @@ namespace consilium::federation {
 struct Identity {
   HospitalId self;
   const sealing::BoxKey* box_key = nullptr;
-  BytesView training_seed;  ///< secret; empty for the server of `central`
+  BytesView training_seed;   ///< secret; empty for the server of `central`
+  BytesView hedge_secret{};  ///< of this node, for its one-time keys (one_time_keys.hpp)
+};
+
+/// What still lies in this process's memory of a round, for whoever must know that it is gone.
+struct SecretsHeld {
+  std::size_t openings = 0;  ///< this hospital's, to answer complaints: until Opening or the end
+  std::size_t shares = 0;  ///< this miner's: until the opened sum has passed its tests, or the end
+  auto operator==(const SecretsHeld&) const -> bool = default;
 };
 
 class Participant {
@@ -43,6 +53,7 @@ class Participant {
   /// The model of the last accepted round (the initial one before), once an update round has been
   /// seen.
   [[nodiscard]] auto model() const -> const learning::Model*;
+  [[nodiscard]] auto secrets_held(RoundId round) const -> SecretsHeld;
   /// What this node refused and why, for its log: ids and codes only.
   [[nodiscard]] auto take_remarks() -> std::vector<std::string>;
 
