@@ -1,0 +1,88 @@
+#pragma once
+// Ours, cut into the steps that are timed. The one file of this bench that knows how the room
+// sealing is built inside.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "consilium/sealing/sealed_sum.hpp"
+
+namespace consilium::bench {
+
+/// The code paths that this processor can run, the one the program would choose first.
+[[nodiscard]] auto paths() -> std::vector<std::string>;
+/// From here on kernels take this path.
+void use_path(std::string_view path);
+
+/// A round of `miners` with keys of its own, all from one seed.
+struct Round {
+  sealing::RoundParameters parameters;
+  std::vector<sealing::BoxKey> keys;  ///< of miners 1..M
+};
+[[nodiscard]] auto make_round(sealing::Suite suite, std::uint32_t hospitals, std::uint16_t miners,
+                              std::uint64_t length) -> Round;
+
+/// The work on the vectors themselves, with all buffers in place: n hospitals, one thread. Vectors
+/// come from the inputs of seed 1.
+class VectorWork {
+ public:
+  VectorWork(sealing::Suite suite, std::uint32_t hospitals, std::uint64_t length);
+  ~VectorWork();
+  VectorWork(const VectorWork&) = delete;
+  auto operator=(const VectorWork&) -> VectorWork& = delete;
+
+  /// Floats of that hospital (from 0) to integers: clip, weigh, round stochastically.
+  void quantise(std::size_t hospital);
+  /// One-time keys, expansion, product, errors, scaled values, witness: the sealed words. Fresh
+  /// keys from the system.
+  void seal(std::size_t hospital);
+  /// The words last sealed, as bytes of the wire.
+  void pack(std::size_t hospital);
+  /// Adds the packed vectors of all hospitals.
+  void add();
+  /// Opens the sum with the sum of the keys: expand, invert, round, residual.
+  void open();
+  /// Does what opened equal the sum of the integers?
+  [[nodiscard]] auto opened_the_sum() const -> bool;
+  [[nodiscard]] auto body_bytes() const -> std::size_t;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The whole hospital side of the product for one update: quantise, seal, pack, hash, and store
+/// durably at `path`; with key sharing and boxes for `round`'s committee.
+void store_sealed(const Round& round, std::span<const float> update,
+                  const std::filesystem::path& path);
+
+/// What keys cost in a round of `miners`, apart from the vector: everything that does not grow with
+/// m.
+class KeyWork {
+ public:
+  KeyWork(std::uint16_t miners, std::uint32_t hospitals);
+  ~KeyWork();
+  KeyWork(const KeyWork&) = delete;
+  auto operator=(const KeyWork&) -> KeyWork& = delete;
+
+  /// A hospital: shares, digests, boxes, response to the degree test, manifest; with one polynomial
+  /// and the witness.
+  void hospital();
+  /// A miner, for each hospital: opens the box, checks D, runs the degree test.
+  void miner();
+  void degree_test();
+  /// A miner, once a round: adds its shares of all hospitals.
+  void share_sums();
+  /// Anyone, once a round: the sum of the keys from t share sums.
+  void reconstruct();
+  [[nodiscard]] auto box_bytes() const -> std::size_t;  ///< all boxes of one hospital
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace consilium::bench
