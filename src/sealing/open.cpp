@@ -16,6 +16,8 @@ namespace {
 /// Up to this committee size a mismatch is resolved by trying every t of the share sums (§7.2),
 /// which always finds the right one; the largest case is 11 of 16, 4 368 trials.
 constexpr std::uint16_t subsets_up_to_miners = 16;
+/// Far above every T, and its square times N far below 2⁶⁴.
+constexpr std::int64_t residual_counted_max = std::int64_t{1} << 20U;
 
 auto round_place(const RoundParameters& round) -> std::string {
   return "round " + std::to_string(round.round.value);
@@ -73,22 +75,14 @@ class Opener {
   /// Does S open the first polynomial to something like the sum of |U| errors? A wrong S leaves
   /// uniform residues.
   [[nodiscard]] auto fits_first_polynomial(std::span<const std::uint32_t> key) -> Result<bool> {
-    const std::size_t degree = layout_.degree();
     CONSILIUM_CHECK(load_first_polynomial());
     auto values = first_sealed_;
     for (std::size_t prime = 0; prime < values.size(); ++prime) {
       open_prime(prime, key, first_public_[prime], values[prime], 1);
     }
     ResidualTest test(layout_, bodies_.size(), eta_, scale_);
-    std::int64_t largest = 0;
-    std::uint64_t squares = 0;
-    for (std::size_t k = 0; k < degree; ++k) {
-      const std::int64_t centred = lift(values, k);
-      const std::int64_t residual = centred - scale_.delta * rounded(centred);
-      largest = std::max(largest, std::abs(residual));
-      squares += static_cast<std::uint64_t>(residual * residual);
-    }
-    return test.polynomial(largest, squares);
+    const OpenedBlock seen = round_block(values, 1);
+    return test.polynomial(seen.largest[0], seen.squares[0]);
   }
 
   /// Opens everything with S and applies §7.3.
@@ -116,25 +110,18 @@ class Opener {
                expanded);
         open_prime(prime, key, expanded, sealed[prime], lanes);
       }
-      std::array<std::int64_t, lanes_max> largest{};
-      std::array<std::uint64_t, lanes_max> squares{};
+      const OpenedBlock seen = round_block(sealed, lanes);
       const std::size_t used = layout_.used_slots(block);
-      for (std::size_t at = 0; at < words; ++at) {
-        const std::int64_t centred = lift(sealed, at);
-        const std::int64_t value = rounded(centred);
-        const std::int64_t residual = centred - scale_.delta * value;
-        const std::size_t lane = at % lanes;
-        largest[lane] = std::max(largest[lane], std::abs(residual));
-        squares[lane] += static_cast<std::uint64_t>(residual * residual);
-        if (at < used) {
-          values_good = values_good && std::abs(value) <= value_limit;
-          opened.values.push_back(value);
-        } else {
-          values_good = values_good && value == 0;
-        }
+      values_good = values_good && seen.value_max <= value_limit;
+      const auto rounded = std::span(rounded_).first(words);
+      opened.values.insert(opened.values.end(), rounded.begin(),
+                           rounded.begin() + static_cast<std::ptrdiff_t>(used));
+      for (const std::int64_t padding : rounded.subspan(used)) {
+        values_good = values_good && padding == 0;
       }
       for (std::uint32_t lane = 0; lane < lanes; ++lane) {
-        residuals_good = test.polynomial(largest[lane], squares[lane]) && residuals_good;
+        residuals_good =
+            test.polynomial(seen.largest.at(lane), seen.squares.at(lane)) && residuals_good;
       }
       if (!residuals_good) break;
     }
@@ -203,13 +190,16 @@ class Opener {
   [[nodiscard]] auto add_block(std::uint32_t block, std::vector<std::vector<std::uint32_t>>& sum)
       -> Result<void> {
     const std::size_t words = std::size_t{layout_.lanes(block)} * layout_.degree();
-    one_.resize(words);
     for (std::size_t prime = 0; prime < sum.size(); ++prime) {
-      sum[prime].assign(words, 0);
+      sum[prime].resize(words);
+      bool first = true;
       for (const BytesView body : bodies_) {
         const BytesView payload = layout_.chunk(body, block).subspan(chunk_header_size);
-        CONSILIUM_CHECK(unpack_prime(layout_, prime, payload, one_));
-        accumulate(layout_.fields()[prime], sum[prime], one_);
+        if (std::exchange(first, false)) {
+          CONSILIUM_CHECK(unpack_prime(layout_, prime, payload, sum[prime]));
+        } else {
+          CONSILIUM_CHECK(add_packed_prime(layout_, prime, payload, sum[prime]));
+        }
       }
     }
     return {};
@@ -243,9 +233,35 @@ class Opener {
     prepare_key(field, key.subspan(prime * degree, degree), prepared_);
     masked_.assign(expanded.begin(), expanded.end());
     multiply_by_key(field, masked_, lanes, prepared_);
-    for (std::size_t at = 0; at < sealed.size(); ++at) {
-      sealed[at] = field.subtract(sealed[at], field.canonical(masked_[at]));
+    kernels().subtract(field, masked_.data(), sealed.size(), sealed.data());
+  }
+
+  /// Rounds one block into rounded_.
+  auto round_block(std::span<const std::vector<std::uint32_t>> residues, std::uint32_t lanes)
+      -> OpenedBlock {
+    OpenedBlock seen;
+    const std::size_t words = residues[0].size();
+    rounded_.resize(words);
+    if (residues.size() == 1) {
+      narrow_.resize(words);
+      kernels().open_centred(layout_.fields()[0], residues[0].data(), layout_.degree(), lanes,
+                             static_cast<std::int32_t>(scale_.delta), narrow_.data(), seen);
+      std::copy(narrow_.begin(), narrow_.end(), rounded_.begin());
+      return seen;
     }
+    for (std::size_t at = 0; at < words; ++at) {
+      const std::int64_t centred = lift(residues, at);
+      const std::int64_t value = rounded(centred);
+      const std::int64_t residual = centred - scale_.delta * value;
+      const std::size_t lane = at % lanes;
+      rounded_[at] = value;
+      seen.value_max = std::max(seen.value_max, std::abs(value));
+      seen.largest.at(lane) = std::max(seen.largest.at(lane), std::abs(residual));
+      // What exceeds T fails by its size; its square must not run over the sum.
+      const std::int64_t counted = std::min(std::abs(residual), residual_counted_max);
+      seen.squares.at(lane) += static_cast<std::uint64_t>(counted * counted);
+    }
+    return seen;
   }
 
   /// V: the residues of one place lifted by the Chinese remainder theorem and centred.
@@ -290,7 +306,10 @@ class Opener {
   double reciprocal_;
   std::int64_t modulus_ = 1;
   std::uint32_t first_inverse_montgomery_ = 0;
-  std::vector<std::uint32_t> one_, prepared_, masked_;
+  std::vector<Factor> prepared_;
+  std::vector<std::uint32_t> masked_;
+  std::vector<std::int32_t> narrow_;   ///< of one block
+  std::vector<std::int64_t> rounded_;  ///< of one block
   std::vector<std::vector<std::uint32_t>> first_sealed_, first_public_;
 };
 

@@ -4,6 +4,8 @@
 
 #include "consilium/foundation/codec.hpp"
 
+#include "block_kernels.hpp"
+
 namespace consilium::sealing {
 namespace {
 
@@ -26,16 +28,12 @@ void WordStream::refill() {
 }
 
 void WordStream::residues(const PrimeField& field, std::span<std::uint32_t> out) {
-  std::size_t filled = 0;
-  while (filled < out.size()) {
+  while (!out.empty()) {
     if (at_ == buffer_size) refill();
-    const std::uint8_t* const from = buffer_.expose().data() + at_;
-    const std::uint32_t word = (std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8U |
-                                std::uint32_t{from[2]} << 16U | std::uint32_t{from[3]} << 24U) &
-                               field.word_mask;
-    at_ += 4;
-    out[filled] = word;
-    filled += word < field.q ? 1U : 0U;
+    const Accepted some = kernels().accept(field, buffer_.expose().data() + at_,
+                                           (buffer_size - at_) / 4, out.data(), out.size());
+    at_ += 4 * some.read;
+    out = out.subspan(some.written);
   }
 }
 

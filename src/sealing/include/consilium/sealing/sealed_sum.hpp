@@ -17,6 +17,7 @@
 
 #include "consilium/foundation/hash.hpp"
 #include "consilium/foundation/identity.hpp"
+#include "consilium/sealing/body_stream.hpp"
 #include "consilium/sealing/keys.hpp"
 #include "consilium/sealing/suite.hpp"
 
@@ -88,14 +89,16 @@ struct ShareOpening {
   SecretBytes salt;   ///< 32 bytes
 };
 
-struct Sealed {
+struct SealedKeys {
   Manifest manifest;
   Bytes lists;               ///< blob
-  Bytes body;                ///< blob: every block's chunk in order, then the witness chunk
   std::vector<Bytes> boxes;  ///< blobs, for miners 1..M
   /// Kept by the hospital in locked memory until Opening or Aborted, to answer complaints. Lost in
   /// a crash.
   std::vector<ShareOpening> openings;
+};
+struct Sealed : SealedKeys {
+  Bytes body;  ///< blob: every block's chunk in order, then the witness chunk
 };
 
 /// Seals `values` with fresh one-time keys from `secrets` (SystemRandom in every build but tests).
@@ -103,6 +106,13 @@ struct Sealed {
 /// `bad_key` (a miner's box key is of small order: check_box_key). Nothing is sealed then.
 [[nodiscard]] auto seal(const RoundParameters& round, HospitalId hospital,
                         std::span<const std::int64_t> values, Random& secrets) -> Result<Sealed>;
+/// The same without ever holding the vector or the body: round.length values are taken from the
+/// source, the body goes into the sink as it comes. Less than 1 MiB of memory in S30, whatever the
+/// length. Errors: those of `seal` (`bad_value` may come after a part of the body was written:
+/// nothing was finished then), and those of source and sink.
+[[nodiscard]] auto seal_stream(const RoundParameters& round, HospitalId hospital,
+                               ValueSource& values, BodySink& body, Random& secrets)
+    -> Result<SealedKeys>;
 
 /// Head and lists fit this round, committee and each other (structure only, no bytes of the body).
 /// That the manifest's hospital is the one that signed it is the caller's check. Errors:
