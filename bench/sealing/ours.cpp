@@ -4,11 +4,15 @@
 #include <array>
 #include <cmath>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "consilium/foundation/files.hpp"
 #include "consilium/sealing/quantise.hpp"
 
 #include "block_kernels.hpp"
 #include "body_layout.hpp"
+#include "body_sealer.hpp"
 #include "inputs.hpp"
 #include "key_sharing.hpp"
 #include "word_stream.hpp"
@@ -38,13 +42,89 @@ auto quantisation_of(const RoundParameters& round) -> Quantisation {
   return q;
 }
 
+/// Opening a two-prime suite: lift, round, residual, as open.cpp does it.
+class TwoPrimes {
+ public:
+  TwoPrimes(std::span<const PrimeField> fields, const Scale& scale)
+      : fields_(fields), delta_(scale.delta) {
+    if (fields.size() != 2) return;
+    modulus_ = std::int64_t{fields[0].q} * fields[1].q;
+    inverse_ = fields[1].to_montgomery(fields[1].inverse_of(fields[0].q % fields[1].q));
+  }
+  /// Returns the largest residual.
+  [[nodiscard]] auto round(std::span<const std::uint32_t> residues, std::size_t words,
+                           std::span<std::int64_t> out) const -> std::int64_t {
+    const double reciprocal = 1.0 / (2.0 * static_cast<double>(delta_));
+    std::int64_t worst = 0;
+    for (std::size_t at = 0; at < out.size(); ++at) {
+      const PrimeField& second = fields_[1];
+      const auto difference = second.subtract(residues[words + at], residues[at] % second.q);
+      std::int64_t value =
+          residues[at] + std::int64_t{fields_[0].q} * second.times(difference, inverse_);
+      if (2 * value > modulus_) value -= modulus_;
+      const std::int64_t numerator = 2 * value + delta_;
+      auto rounded =
+          static_cast<std::int64_t>(std::floor(static_cast<double>(numerator) * reciprocal));
+      rounded -= static_cast<std::int64_t>(rounded * 2 * delta_ > numerator);
+      worst = std::max(worst, std::abs(value - delta_ * rounded));
+      out[at] = rounded;
+    }
+    return worst;
+  }
+
+ private:
+  std::span<const PrimeField> fields_;
+  std::int64_t delta_;
+  std::int64_t modulus_ = 0;
+  std::uint32_t inverse_ = 0;
+};
+
+/// A body on its way to the disk: hashed, written, its write-back begun at once, and durable under
+/// its name when finished.
+class FileSink final : public BodySink {
+ public:
+  explicit FileSink(std::filesystem::path path)
+      : path_(std::move(path)),
+        file_(::open(unfinished().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600)) {
+    CONSILIUM_ENSURE(file_ >= 0);
+  }
+  FileSink(const FileSink&) = delete;
+  auto operator=(const FileSink&) -> FileSink& = delete;
+  ~FileSink() override { ::close(file_); }
+  [[nodiscard]] auto write(BytesView bytes) -> Result<void> override {
+    hasher_.add(bytes);
+    CONSILIUM_ENSURE(::write(file_, bytes.data(), bytes.size()) ==
+                     static_cast<ssize_t>(bytes.size()));
+    // Without it the disk would idle until the end, and then be waited for.
+    constexpr unsigned begin_to_write = SYNC_FILE_RANGE_WRITE;
+    CONSILIUM_ENSURE(::sync_file_range(file_, 0, 0, begin_to_write) == 0);
+    return {};
+  }
+  [[nodiscard]] auto finish() -> Result<Digest> override {
+    CONSILIUM_ENSURE(::fdatasync(file_) == 0);
+    std::filesystem::rename(unfinished(), path_);
+    CONSILIUM_CHECK(sync_folder(path_.parent_path()));
+    return hasher_.finish();
+  }
+
+ private:
+  [[nodiscard]] auto unfinished() const -> std::string { return path_.string() + ".part"; }
+  std::filesystem::path path_;
+  int file_;
+  Hasher hasher_;
+};
+
 }  // namespace
 
 auto paths() -> std::vector<std::string> {
-  return {"scalar"};
+  std::vector<std::string> names;
+  for (const Isa isa : {Isa::avx512, Isa::avx2, Isa::scalar}) {
+    if (kernels_of(isa) != nullptr) names.emplace_back(isa_name(isa));
+  }
+  return names;
 }
-void use_path(std::string_view path) {
-  CONSILIUM_ENSURE(path == "scalar");
+auto path_in_use() -> std::string {
+  return std::string(isa_name(kernels().isa));
 }
 
 auto make_round(Suite suite, std::uint32_t hospitals, std::uint16_t miners, std::uint64_t length)
@@ -73,39 +153,30 @@ struct VectorWork::State {
   Round round;
   BodyLayout layout;
   Scale scale;
-  int eta;
   std::vector<std::vector<float>> updates;
-  std::vector<std::vector<std::int64_t>> integers;
-  std::vector<std::vector<std::uint32_t>> sealed;  ///< a block each: words of every prime
-  std::vector<Bytes> packed;                       ///< a hospital each
+  std::vector<std::vector<std::int32_t>> integers;
+  std::vector<Bytes> bodies;                     ///< a hospital each
   std::vector<std::vector<std::uint32_t>> keys;  ///< a hospital each: ŝ, so that the bench can open
-  std::vector<std::vector<std::uint32_t>> sum;   ///< as sealed
+  std::vector<std::vector<std::uint32_t>> sum;   ///< a block each: words of every prime
   std::vector<std::int64_t> opened;
 
   State(Suite suite, std::uint32_t hospitals, std::uint64_t length)
       : round(make_round(suite, hospitals, 1, length)),
         layout(must(BodyLayout::of(round.parameters))),
         scale(must(scale_of(suite, hospitals))),
-        eta(parameters_of(suite).error_eta),
-        integers(hospitals),
-        packed(hospitals),
+        integers(hospitals, std::vector<std::int32_t>(length)),
+        bodies(hospitals, Bytes(layout.body_size())),
         keys(hospitals),
         opened(length) {
     for (std::uint32_t hospital = 0; hospital < hospitals; ++hospital) {
       updates.push_back(update_of(seed, hospital + 1U, length - update_header));
-      packed[hospital].resize(layout.body_size());
     }
-    for (std::uint32_t block = 0; block <= layout.blocks(); ++block) {
-      sealed.emplace_back(words_of(block) * layout.fields().size());
+    for (std::uint32_t block = 0; block < layout.blocks(); ++block) {
+      sum.emplace_back(words_of(block) * layout.fields().size());
     }
-    sum = sealed;
-  }
-  /// The witness stands behind the last block.
-  [[nodiscard]] auto number_of(std::uint32_t block) const -> std::uint32_t {
-    return block == layout.blocks() ? witness_block : block;
   }
   [[nodiscard]] auto words_of(std::uint32_t block) const -> std::size_t {
-    return std::size_t{layout.lanes(number_of(block))} * layout.degree();
+    return std::size_t{layout.lanes(block)} * layout.degree();
   }
 };
 
@@ -114,7 +185,6 @@ VectorWork::VectorWork(Suite suite, std::uint32_t hospitals, std::uint64_t lengt
   for (std::uint32_t hospital = 0; hospital < hospitals; ++hospital) {
     quantise(hospital);
     seal(hospital);
-    pack(hospital);
   }
 }
 VectorWork::~VectorWork() = default;
@@ -122,8 +192,14 @@ VectorWork::~VectorWork() = default;
 void VectorWork::quantise(std::size_t hospital) {
   State& s = *state_;
   SeededRandom rounding(hospital, "rounding of the bench");
-  s.integers[hospital] = must(consilium::sealing::quantise(
-      s.updates[hospital], samples_of_a_hospital, quantisation_of(s.round.parameters), rounding));
+  Quantiser quantiser = must(Quantiser::make(s.updates[hospital], samples_of_a_hospital,
+                                             quantisation_of(s.round.parameters), rounding));
+  std::span<std::int32_t> rest(s.integers[hospital]);
+  while (!rest.empty()) {  // a block at a time, as sealing asks for them
+    const auto piece = rest.first(std::min(rest.size(), s.words_of(0)));
+    must(quantiser.next(piece));
+    rest = rest.subspan(piece.size());
+  }
 }
 
 void VectorWork::seal(std::size_t hospital) {
@@ -131,75 +207,42 @@ void VectorWork::seal(std::size_t hospital) {
   const std::size_t degree = s.layout.degree();
   const auto fields = s.layout.fields();
   SystemRandom chance;
-  SecretBytes one_time_keys(64);
-  chance.fill(one_time_keys.expose());
+  SecretBytes key_seed(32), error_seed(32);
+  chance.fill(key_seed.expose());
+  chance.fill(error_seed.expose());
   KeyWords key(fields.size() * degree);
-  KeyWords prepared(fields.size() * degree);
-  WordStream key_stream(one_time_keys.expose().first(32));
+  WordStream key_stream(key_seed.expose());
   for (std::size_t prime = 0; prime < fields.size(); ++prime) {
-    const auto mine = key.expose().subspan(prime * degree, degree);
-    key_stream.residues(fields[prime], mine);
-    prepare_key(fields[prime], mine, prepared.expose().subspan(prime * degree, degree));
+    key_stream.residues(fields[prime], key.expose().subspan(prime * degree, degree));
   }
   s.keys[hospital].assign(key.expose().begin(), key.expose().end());
 
-  WordStream errors(one_time_keys.expose().last(32));
-  const std::size_t words_max = s.words_of(0);
-  Secret<std::int64_t> addends(words_max);
-  SecretBytes error_bytes(words_max * static_cast<std::size_t>(s.eta) / 4);
-  std::span<const std::int64_t> values(s.integers[hospital]);
-  for (std::uint32_t block = 0; block <= s.layout.blocks(); ++block) {
-    const std::uint32_t number = s.number_of(block);
-    const std::size_t words = s.words_of(block);
-    const auto addend = addends.expose().first(words);
-    const auto bytes = error_bytes.expose().first(words * static_cast<std::size_t>(s.eta) / 4);
-    errors.bytes(bytes);
-    errors_from_bytes(s.eta, bytes, addend);
-    const std::size_t used = number == witness_block ? 0 : s.layout.used_slots(number);
-    for (std::size_t at = 0; at < used; ++at) addend[at] += s.scale.delta * values[at];
-    values = values.subspan(used);
-    for (std::size_t prime = 0; prime < fields.size(); ++prime) {
-      const auto out = std::span(s.sealed[block]).subspan(prime * words, words);
-      expand(s.round.parameters.seed, number, static_cast<std::uint8_t>(prime), fields[prime], out);
-      multiply_by_key(fields[prime], out, s.layout.lanes(number),
-                      prepared.expose().subspan(prime * degree, degree));
-      add_signed(fields[prime], out, addend);
-    }
+  const HospitalId id{static_cast<std::uint16_t>(hospital + 1)};
+  BodySealer sealer(s.round.parameters, s.layout, id, s.scale.delta, key, error_seed);
+  std::span<const std::int32_t> values(s.integers[hospital]);
+  auto out = s.bodies[hospital].begin();
+  for (std::uint32_t block = 0; block < s.layout.blocks(); ++block) {
+    const auto piece = values.first(s.layout.used_slots(block));
+    std::copy(piece.begin(), piece.end(), sealer.values(block).begin());
+    values = values.subspan(piece.size());
+    const BytesView chunk = sealer.seal_block(block);
+    out = std::copy(chunk.begin(), chunk.end(), out);
   }
-}
-
-void VectorWork::pack(std::size_t hospital) {
-  State& s = *state_;
-  for (std::uint32_t block = 0; block <= s.layout.blocks(); ++block) {
-    const std::uint32_t number = s.number_of(block);
-    const std::size_t words = s.words_of(block);
-    auto out = std::span(s.packed[hospital])
-                   .subspan(s.layout.chunk_offset(number) + chunk_header_size,
-                            s.layout.payload_size(number));
-    for (std::size_t prime = 0; prime < s.layout.fields().size(); ++prime) {
-      const PrimeField& field = s.layout.fields()[prime];
-      const std::size_t size = packed_size(field, words);
-      consilium::sealing::pack(field, std::span(s.sealed[block]).subspan(prime * words, words),
-                               out.first(size));
-      out = out.subspan(size);
-    }
-  }
+  const BytesView chunk = sealer.seal_block(witness_block);
+  std::copy(chunk.begin(), chunk.end(), out);
 }
 
 void VectorWork::add() {
   State& s = *state_;
-  std::vector<std::uint32_t> one(std::size_t{s.layout.degree()} * lanes_max);
   for (std::uint32_t block = 0; block < s.layout.blocks(); ++block) {
     const std::size_t words = s.words_of(block);
     for (std::size_t prime = 0; prime < s.layout.fields().size(); ++prime) {
       const auto total = std::span(s.sum[block]).subspan(prime * words, words);
-      const auto part = std::span(one).first(words);
-      for (std::size_t hospital = 0; hospital < s.packed.size(); ++hospital) {
+      for (std::size_t hospital = 0; hospital < s.bodies.size(); ++hospital) {
         const BytesView payload =
-            s.layout.chunk(s.packed[hospital], block).subspan(chunk_header_size);
-        const auto target = hospital == 0 ? total : part;
-        must(unpack_prime(s.layout, prime, payload, target));
-        if (hospital != 0) accumulate(s.layout.fields()[prime], total, part);
+            s.layout.chunk(s.bodies[hospital], block).subspan(chunk_header_size);
+        must(hospital == 0 ? unpack_prime(s.layout, prime, payload, total)
+                           : add_packed_prime(s.layout, prime, payload, total));
       }
     }
   }
@@ -209,53 +252,48 @@ void VectorWork::open() {
   State& s = *state_;
   const std::size_t degree = s.layout.degree();
   const auto fields = s.layout.fields();
-  std::vector<std::uint32_t> prepared(fields.size() * degree);
+  std::vector<Factor> prepared(fields.size() * degree);
   for (std::size_t prime = 0; prime < fields.size(); ++prime) {
     std::vector<std::uint32_t> total(degree, 0);
     for (const auto& key : s.keys) {
-      accumulate(fields[prime], total, std::span(key).subspan(prime * degree, degree));
+      for (std::size_t k = 0; k < degree; ++k) {
+        total[k] = fields[prime].add(total[k], key[prime * degree + k]);
+      }
     }
     prepare_key(fields[prime], total, std::span(prepared).subspan(prime * degree, degree));
   }
-  const double reciprocal = 1.0 / (2.0 * static_cast<double>(s.scale.delta));
-  std::int64_t modulus = 1;
-  for (const PrimeField& field : fields) modulus *= field.q;
-  std::vector<std::uint32_t> masked(fields.size() * degree * lanes_max);
-  std::size_t done = 0;
-  std::int64_t worst = 0;
+  std::vector<std::uint32_t> expanded(s.words_of(0));
+  std::vector<std::uint32_t> residues(s.words_of(0) * fields.size());
+  std::vector<std::int32_t> narrow(s.words_of(0));
+  std::span<std::int64_t> out(s.opened);
+  const TwoPrimes two(fields, s.scale);
   for (std::uint32_t block = 0; block < s.layout.blocks(); ++block) {
     const std::size_t words = s.words_of(block);
+    const std::uint32_t lanes = s.layout.lanes(block);
     for (std::size_t prime = 0; prime < fields.size(); ++prime) {
-      const auto mine = std::span(masked).subspan(prime * words, words);
-      expand(s.round.parameters.seed, block, static_cast<std::uint8_t>(prime), fields[prime], mine);
-      multiply_by_key(fields[prime], mine, s.layout.lanes(block),
+      const auto public_words = std::span(expanded).first(words);
+      const auto mine = std::span(residues).subspan(prime * words, words);
+      expand(s.round.parameters.seed, block, static_cast<std::uint8_t>(prime), fields[prime],
+             public_words);
+      multiply_by_key(fields[prime], public_words, lanes,
                       std::span(prepared).subspan(prime * degree, degree));
-      for (std::size_t at = 0; at < words; ++at) {
-        mine[at] = fields[prime].subtract(s.sum[block][prime * words + at],
-                                          fields[prime].canonical(mine[at]));
-      }
+      const auto sealed = std::span(s.sum[block]).subspan(prime * words, words);
+      std::copy(sealed.begin(), sealed.end(), mine.begin());
+      kernels().subtract(fields[prime], public_words.data(), words, mine.data());
     }
-    std::uint32_t first_inverse = 0;
+    const auto opened = out.first(s.layout.used_slots(block));
+    out = out.subspan(opened.size());
     if (fields.size() == 2) {
-      first_inverse = fields[1].to_montgomery(fields[1].inverse_of(fields[0].q % fields[1].q));
+      CONSILIUM_ENSURE(two.round(residues, words, opened) <= s.scale.error_bound);
+      continue;
     }
-    const std::size_t used = s.layout.used_slots(block);
-    for (std::size_t at = 0; at < used; ++at) {
-      std::int64_t value = masked[at];
-      if (fields.size() == 2) {
-        const auto difference = fields[1].subtract(masked[words + at], masked[at] % fields[1].q);
-        value += std::int64_t{fields[0].q} * fields[1].times(difference, first_inverse);
-      }
-      if (2 * value > modulus) value -= modulus;
-      const std::int64_t numerator = 2 * value + s.scale.delta;
-      auto rounded =
-          static_cast<std::int64_t>(std::floor(static_cast<double>(numerator) * reciprocal));
-      rounded -= static_cast<std::int64_t>(rounded * 2 * s.scale.delta > numerator);
-      worst = std::max(worst, std::abs(value - s.scale.delta * rounded));
-      s.opened[done++] = rounded;
-    }
+    OpenedBlock seen;
+    kernels().open_centred(fields[0], residues.data(), degree, lanes,
+                           static_cast<std::int32_t>(s.scale.delta), narrow.data(), seen);
+    std::copy_n(narrow.begin(), opened.size(), opened.begin());
+    CONSILIUM_ENSURE(*std::max_element(seen.largest.begin(), seen.largest.end()) <=
+                     s.scale.error_bound);
   }
-  CONSILIUM_ENSURE(worst <= s.scale.error_bound);
 }
 
 auto VectorWork::opened_the_sum() const -> bool {
@@ -275,11 +313,69 @@ auto VectorWork::body_bytes() const -> std::size_t {
 void store_sealed(const Round& round, std::span<const float> update,
                   const std::filesystem::path& path) {
   SystemRandom chance;
-  const auto integers = must(consilium::sealing::quantise(
-      update, samples_of_a_hospital, quantisation_of(round.parameters), chance));
-  const Sealed sealed =
-      must(consilium::sealing::seal(round.parameters, HospitalId{1}, integers, chance));
-  must(write_file_durably(path, sealed.body));
+  Quantiser quantiser = must(
+      Quantiser::make(update, samples_of_a_hospital, quantisation_of(round.parameters), chance));
+  FileSink file(path);
+  BackgroundSink body(file);
+  must(seal_stream(round.parameters, HospitalId{1}, quantiser, body, chance));
+}
+
+struct WholeCalls::State {
+  Round round;
+  std::vector<std::vector<std::int64_t>> integers;
+  std::vector<Sealed> sealed;
+  std::vector<BytesView> bodies;
+  std::map<MinerId, Bytes> share_sums;
+  Sealed again;
+  std::vector<std::int64_t> opened;
+};
+
+WholeCalls::WholeCalls(Suite suite, std::uint32_t hospitals, std::uint16_t miners,
+                       std::uint64_t length)
+    : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  s.round = make_round(suite, hospitals, miners, length);
+  const RoundParameters& p = s.round.parameters;
+  const std::int64_t top = must(scale_of(suite, hospitals)).value_max;
+  SystemRandom chance;
+  for (std::uint16_t hospital = 1; hospital <= hospitals; ++hospital) {
+    s.integers.push_back(values_of(seed, hospital, length, top));
+    s.sealed.push_back(
+        must(consilium::sealing::seal(p, HospitalId{hospital}, s.integers.back(), chance)));
+  }
+  for (const Sealed& one : s.sealed) s.bodies.emplace_back(one.body);
+  for (std::uint16_t miner = 1; miner <= p.committee.threshold; ++miner) {
+    std::vector<ShareOpening> openings;
+    for (const Sealed& one : s.sealed) {
+      const auto lists = must(check_manifest(p, one.manifest, one.lists));
+      openings.push_back(must(open_share(p, one.manifest, lists, MinerId{miner},
+                                         one.boxes[miner - 1U], s.round.keys[miner - 1U])));
+    }
+    s.share_sums[MinerId{miner}] = must(sum_shares(p, openings));
+  }
+}
+WholeCalls::~WholeCalls() = default;
+void WholeCalls::seal() {
+  SystemRandom chance;
+  state_->again = must(consilium::sealing::seal(state_->round.parameters, HospitalId{1},
+                                                state_->integers.front(), chance));
+}
+void WholeCalls::check_body() {
+  must(consilium::sealing::check_body(state_->round.parameters, state_->sealed.front().manifest,
+                                      state_->bodies.front()));
+}
+void WholeCalls::open() {
+  state_->opened =
+      must(open_sum(state_->round.parameters, state_->bodies, state_->share_sums)).values;
+}
+auto WholeCalls::opened_the_sum() const -> bool {
+  const State& s = *state_;
+  for (std::size_t at = 0; at < s.opened.size(); ++at) {
+    std::int64_t total = 0;
+    for (const auto& one : s.integers) total += one[at];
+    if (total != s.opened[at]) return false;
+  }
+  return !s.opened.empty();
 }
 
 struct KeyWork::State {

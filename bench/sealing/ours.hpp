@@ -12,10 +12,10 @@
 
 namespace consilium::bench {
 
-/// The code paths that this processor can run, the one the program would choose first.
+/// The code paths that this processor can run, the widest first. A process uses one, chosen when it
+/// starts: the widest, or the one the environment variable CONSILIUM_ISA names.
 [[nodiscard]] auto paths() -> std::vector<std::string>;
-/// From here on kernels take this path.
-void use_path(std::string_view path);
+[[nodiscard]] auto path_in_use() -> std::string;
 
 /// A round of `miners` with keys of its own, all from one seed.
 struct Round {
@@ -36,11 +36,9 @@ class VectorWork {
 
   /// Floats of that hospital (from 0) to integers: clip, weigh, round stochastically.
   void quantise(std::size_t hospital);
-  /// One-time keys, expansion, product, errors, scaled values, witness: the sealed words. Fresh
-  /// keys from the system.
+  /// One-time keys from the system, expansion, product, errors, scaled values, packing, witness:
+  /// the bytes of the body, without hashing.
   void seal(std::size_t hospital);
-  /// The words last sealed, as bytes of the wire.
-  void pack(std::size_t hospital);
   /// Adds the packed vectors of all hospitals.
   void add();
   /// Opens the sum with the sum of the keys: expand, invert, round, residual.
@@ -58,6 +56,26 @@ class VectorWork {
 /// durably at `path`; with key sharing and boxes for `round`'s committee.
 void store_sealed(const Round& round, std::span<const float> update,
                   const std::filesystem::path& path);
+
+/// The front door's calls, whole: sealing with hashes, shares, boxes and manifest, and opening with
+/// adding and digests.
+class WholeCalls {
+ public:
+  WholeCalls(sealing::Suite suite, std::uint32_t hospitals, std::uint16_t miners,
+             std::uint64_t length);
+  ~WholeCalls();
+  WholeCalls(const WholeCalls&) = delete;
+  auto operator=(const WholeCalls&) -> WholeCalls& = delete;
+
+  void seal();
+  void check_body();
+  void open();
+  [[nodiscard]] auto opened_the_sum() const -> bool;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// What keys cost in a round of `miners`, apart from the vector: everything that does not grow with
 /// m.
