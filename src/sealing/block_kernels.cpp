@@ -221,13 +221,11 @@ void round_floats(const float* in, std::size_t count, const std::uint8_t* chance
   for (std::size_t at = 0; at < count; ++at) {
     const double value = in[at];
     const double scaled = std::max(-rounding.clip, std::min(rounding.clip, value)) * rounding.units;
-    // ⌊scaled + ρ⌋ without rounding the sum: whole part and fraction are treated apart, both
-    // exactly.
-    auto whole = static_cast<std::int32_t>(scaled);
-    whole -= static_cast<std::int32_t>(static_cast<double>(whole) > scaled);
-    const double fraction = scaled - static_cast<double>(whole);
-    const double rho = static_cast<double>(load_word(chance + 4 * at)) * 0x1p-32;
-    whole += static_cast<std::int32_t>(fraction + rho >= 1.0);
+    // ⌊scaled + ρ⌋ in integers, without rounding the sum: ρ is a whole number of 2⁻³², so what
+    // lies below that in `scaled` never carries.
+    const auto fixed = static_cast<std::int64_t>(std::floor(scaled * 0x1p32));
+    const auto whole =
+        static_cast<std::int32_t>((fixed + std::int64_t{load_word(chance + 4 * at)}) >> 32U);
     // A value at the clip itself may round one step past it.
     out[at] = std::max(-rounding.value_max, std::min(rounding.value_max, whole));
   }

@@ -230,16 +230,19 @@ struct Wide {
     const __m256d clip = _mm256_set1_pd(rounding.clip);
     const __m256d negative = _mm256_set1_pd(-rounding.clip);
     const __m256d kept = _mm256_max_pd(negative, _mm256_min_pd(clip, _mm256_cvtps_pd(in)));
-    const __m256d scaled = _mm256_mul_pd(kept, _mm256_set1_pd(rounding.units));
-    const __m256d whole = _mm256_floor_pd(scaled);
-    // An unsigned word as a double: as a signed one with its highest bit turned over, and back.
-    const __m128i turned = _mm_xor_si128(chance, _mm_set1_epi32(static_cast<int>(0x80000000U)));
-    const __m256d draw = _mm256_add_pd(_mm256_cvtepi32_pd(turned), _mm256_set1_pd(0x1p31));
-    const __m256d rho = _mm256_mul_pd(draw, _mm256_set1_pd(0x1p-32));
-    const __m256d one = _mm256_set1_pd(1.0);
-    const __m256d up =
-        _mm256_cmp_pd(_mm256_add_pd(_mm256_sub_pd(scaled, whole), rho), one, _CMP_GE_OQ);
-    return _mm256_cvtpd_epi32(_mm256_add_pd(whole, _mm256_and_pd(up, one)));
+    // The fixed-point number of the reference in two parts, each exact: its whole part, and its
+    // fraction in units of 2⁻³², which added to 2⁵² is the low half of a double.
+    const __m256d fixed =
+        _mm256_floor_pd(_mm256_mul_pd(kept, _mm256_set1_pd(rounding.units * 0x1p32)));
+    const __m256d whole = _mm256_floor_pd(_mm256_mul_pd(fixed, _mm256_set1_pd(0x1p-32)));
+    const __m256d fraction = _mm256_sub_pd(fixed, _mm256_mul_pd(whole, _mm256_set1_pd(0x1p32)));
+    const __m256i low = _mm256_castpd_si256(_mm256_add_pd(fraction, _mm256_set1_pd(0x1p52)));
+    const __m256i sum = _mm256_add_epi64(_mm256_and_si256(low, _mm256_set1_epi64x(0xffffffff)),
+                                         _mm256_cvtepu32_epi64(chance));
+    // The carries, four words of 64 bits, to four of 32.
+    const __m256i carries = _mm256_permutevar8x32_epi32(_mm256_srli_epi64(sum, 32),
+                                                        _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+    return _mm_add_epi32(_mm256_cvtpd_epi32(whole), _mm256_castsi256_si128(carries));
   }
   static void round_floats(const float* in, const std::uint8_t* chance, const Rounding& rounding,
                            std::int32_t* out) {

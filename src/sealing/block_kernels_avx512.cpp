@@ -248,13 +248,11 @@ struct Wide {
     const __m512d clip = _mm512_set1_pd(rounding.clip);
     const __m512d negative = _mm512_set1_pd(-rounding.clip);
     const __m512d kept = _mm512_max_pd(negative, _mm512_min_pd(clip, _mm512_cvtps_pd(in)));
-    const __m512d scaled = _mm512_mul_pd(kept, _mm512_set1_pd(rounding.units));
-    const __m512d whole = _mm512_roundscale_pd(scaled, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    const __m512d rho = _mm512_mul_pd(_mm512_cvtepu32_pd(chance), _mm512_set1_pd(0x1p-32));
-    const __m512d one = _mm512_set1_pd(1.0);
-    const __mmask8 up =
-        _mm512_cmp_pd_mask(_mm512_add_pd(_mm512_sub_pd(scaled, whole), rho), one, _CMP_GE_OQ);
-    return _mm512_cvtpd_epi32(_mm512_mask_add_pd(whole, up, whole, one));
+    const __m512d scaled = _mm512_mul_pd(kept, _mm512_set1_pd(rounding.units * 0x1p32));
+    const __m512i fixed =
+        _mm512_cvt_roundpd_epi64(scaled, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    return _mm512_cvtepi64_epi32(
+        _mm512_srai_epi64(_mm512_add_epi64(fixed, _mm512_cvtepu32_epi64(chance)), 32));
   }
   static void round_floats(const float* in, const std::uint8_t* chance, const Rounding& rounding,
                            std::int32_t* out) {

@@ -1,10 +1,6 @@
 #include "consilium/sealing/body_stream.hpp"
 
-#include <array>
-#include <condition_variable>
-#include <mutex>
-#include <optional>
-#include <thread>
+#include "body_pipeline.hpp"
 
 namespace consilium::sealing {
 
@@ -17,71 +13,76 @@ auto MemorySink::finish() -> Result<Digest> {
   return sha256(bytes_);
 }
 
-/// A ring of buffers between the two threads. Buffers are reused: a chunk costs no allocation.
-struct BackgroundSink::Queue {
-  explicit Queue(BodySink& sink) : behind(sink), worker([this] { work(); }) {}
-
-  void work() {
-    std::unique_lock lock(mutex);
-    for (;;) {
-      changed.wait(lock, [this] { return waiting > 0 || closed; });
-      if (waiting == 0) return;
-      const Bytes& chunk = chunks.at(first);
-      if (!error) {
-        lock.unlock();
-        auto written = behind.write(chunk);
-        lock.lock();
-        if (!written) error = std::move(written.error());
-      }
-      first = (first + 1) % chunks.size();
-      --waiting;
-      changed.notify_all();
-    }
-  }
-  void close() {
-    {
-      const std::lock_guard lock(mutex);
-      closed = true;
-    }
-    changed.notify_all();
-    if (worker.joinable()) worker.join();
-  }
-
-  BodySink& behind;
-  std::mutex mutex;  ///< guards all below but `worker`
-  std::condition_variable changed;
-  std::array<Bytes, 3> chunks;
-  std::size_t first = 0, waiting = 0;
-  bool closed = false;
-  std::optional<Error> error;
-  std::thread worker;
-};
-
-BackgroundSink::BackgroundSink(BodySink& behind) : queue_(std::make_unique<Queue>(behind)) {}
-
-BackgroundSink::~BackgroundSink() {
-  queue_->close();
+auto BodyPipeline::Chunk::make_leaf() -> Digest {
+  const BytesView all = bytes;
+  return chunk_leaf(all.first(chunk_header_size), all.subspan(chunk_header_size));
 }
 
-auto BackgroundSink::write(BytesView bytes) -> Result<void> {
-  Queue& queue = *queue_;
-  std::unique_lock lock(queue.mutex);
-  queue.changed.wait(lock, [&] { return queue.waiting < queue.chunks.size() || queue.error; });
-  if (queue.error) return tl::unexpected(*queue.error);
+BodyPipeline::BodyPipeline(BodySink& sink, std::size_t chunks, bool on_two_threads)
+    : sink_(sink), leaves_(chunks) {
+  if (on_two_threads) worker_ = std::thread([this] { work(); });
+}
+
+BodyPipeline::~BodyPipeline() {
+  close();
+}
+
+void BodyPipeline::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return waiting_ > 0 || closed_; });
+    if (waiting_ == 0) return;
+    Chunk& chunk = ring_.at(first_);
+    if (!error_) {
+      lock.unlock();
+      auto written = sink_.write(chunk.bytes);
+      if (chunk.wants_leaf) leaves_.at(chunk.number) = chunk.make_leaf();
+      lock.lock();
+      if (!written) error_ = std::move(written.error());
+    }
+    first_ = (first_ + 1) % ring_.size();
+    --waiting_;
+    changed_.notify_all();
+  }
+}
+
+void BodyPipeline::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  changed_.notify_all();
+  if (worker_.joinable()) worker_.join();
+}
+
+auto BodyPipeline::put(BytesView bytes) -> Result<void> {
+  const std::size_t number = next_++;
+  if (!worker_.joinable()) {
+    leaves_.at(number) =
+        chunk_leaf(bytes.first(chunk_header_size), bytes.subspan(chunk_header_size));
+    return sink_.write(bytes);
+  }
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return waiting_ < ring_.size() || error_; });
+  if (error_) return tl::unexpected(*error_);
   // The worker touches only chunks that are waiting; this one is not yet.
-  Bytes& chunk = queue.chunks.at((queue.first + queue.waiting) % queue.chunks.size());
+  Chunk& chunk = ring_.at((first_ + waiting_) % ring_.size());
+  const bool worker_is_idle = waiting_ == 0;
   lock.unlock();
-  chunk.assign(bytes.begin(), bytes.end());
+  chunk.bytes.assign(bytes.begin(), bytes.end());
+  chunk.number = number;
+  chunk.wants_leaf = worker_is_idle;
+  if (!chunk.wants_leaf) leaves_.at(number) = chunk.make_leaf();
   lock.lock();
-  ++queue.waiting;
-  queue.changed.notify_all();
+  ++waiting_;
+  changed_.notify_all();
   return {};
 }
 
-auto BackgroundSink::finish() -> Result<Digest> {
-  queue_->close();
-  if (queue_->error) return tl::unexpected(*queue_->error);
-  return queue_->behind.finish();
+auto BodyPipeline::finish() -> Result<Digest> {
+  close();
+  if (error_) return tl::unexpected(*error_);
+  return sink_.finish();
 }
 
 }  // namespace consilium::sealing

@@ -1,5 +1,6 @@
 // The hospital's side: one vector in; a body, boxes and a manifest out.
 
+#include "body_pipeline.hpp"
 #include "body_sealer.hpp"
 
 namespace consilium::sealing {
@@ -79,13 +80,13 @@ auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std
   MemorySink body;
   Sealed sealed;
   CONSILIUM_TRY(static_cast<SealedKeys&>(sealed),
-                seal_stream(round, hospital, source, body, secrets));
+                seal_stream(round, hospital, source, body, secrets, SealThreads::one));
   sealed.body = body.take();
   return sealed;
 }
 
 auto seal_stream(const RoundParameters& round, HospitalId hospital, ValueSource& values,
-                 BodySink& body, Random& secrets) -> Result<SealedKeys> {
+                 BodySink& body, Random& secrets, SealThreads threads) -> Result<SealedKeys> {
   CONSILIUM_ENSURE(hospital.value != 0);
   CONSILIUM_TRY(const BodyLayout layout, check_round(round, true));
   CONSILIUM_TRY(const Scale scale, scale_of(round.suite, round.hospitals_max));
@@ -112,24 +113,19 @@ auto seal_stream(const RoundParameters& round, HospitalId hospital, ValueSource&
   manifest.committee_epoch = round.committee_epoch;
 
   BodySealer sealer(round, layout, hospital, scale.delta, key, keys.errors);
-  const auto seal_block = [&](std::uint32_t block) -> Result<Digest> {
-    const BytesView chunk = sealer.seal_block(block);
-    const Digest leaf =
-        chunk_leaf(chunk.first(chunk_header_size), chunk.subspan(chunk_header_size));
-    CONSILIUM_CHECK(body.write(chunk));
-    return leaf;
-  };
-  std::vector<Digest> leaves;
+  BodyPipeline pipeline(body, std::size_t{layout.blocks()} + 1, threads == SealThreads::two);
   for (std::uint32_t block = 0; block < layout.blocks(); ++block) {
     const auto room = sealer.values(block).first(layout.used_slots(block));
     CONSILIUM_CHECK(values.next(room));
     CONSILIUM_CHECK(check_values<std::int32_t>(round, room, scale.value_max));
-    CONSILIUM_TRY(const Digest leaf, seal_block(block));
-    leaves.push_back(leaf);
+    CONSILIUM_CHECK(pipeline.put(sealer.seal_block(block)));
   }
-  CONSILIUM_TRY(manifest.witness, seal_block(witness_block));
+  CONSILIUM_CHECK(pipeline.put(sealer.seal_block(witness_block)));
+  CONSILIUM_TRY(manifest.body_blob, pipeline.finish());
+  std::vector<Digest> leaves = pipeline.leaves();
+  manifest.witness = leaves.back();
+  leaves.pop_back();
   manifest.body_root = body_root(layout, std::move(leaves));
-  CONSILIUM_TRY(manifest.body_blob, body.finish());
 
   WordStream sharing_stream(keys.sharing.expose());
   const SharingPolynomials sharing(layout, round.committee.threshold, key, sharing_stream);

@@ -1,7 +1,6 @@
 #pragma once
 // Vectors too large to hold twice: values come in and a body goes out block by block.
 
-#include <memory>
 #include <span>
 
 #include "consilium/foundation/bytes.hpp"
@@ -37,21 +36,6 @@ class MemorySink final : public BodySink {
 
  private:
   Bytes bytes_;
-};
-
-/// Writes to another sink on a thread of its own, so that hashing and the disk overlap sealing. At
-/// most three chunks wait; a fourth makes `write` wait. The other sink's error comes with the next
-/// call. The other sink must outlive this one.
-class BackgroundSink final : public BodySink {
- public:
-  explicit BackgroundSink(BodySink& behind);
-  ~BackgroundSink() override;
-  [[nodiscard]] auto write(BytesView bytes) -> Result<void> override;
-  [[nodiscard]] auto finish() -> Result<Digest> override;
-
- private:
-  struct Queue;
-  std::unique_ptr<Queue> queue_;
 };
 
 }  // namespace consilium::sealing

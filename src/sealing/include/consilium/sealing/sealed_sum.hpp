@@ -106,13 +106,16 @@ struct Sealed : SealedKeys {
 /// `bad_key` (a miner's box key is of small order: check_box_key). Nothing is sealed then.
 [[nodiscard]] auto seal(const RoundParameters& round, HospitalId hospital,
                         std::span<const std::int64_t> values, Random& secrets) -> Result<Sealed>;
+/// With two, hashing and the sink's work run beside the sealing, on a thread that ends before the
+/// call returns; the bytes are the same.
+enum class SealThreads : std::uint8_t { one = 1, two = 2 };
 /// The same without ever holding the vector or the body: round.length values are taken from the
 /// source, the body goes into the sink as it comes. Less than 1 MiB of memory in S30, whatever the
 /// length. Errors: those of `seal` (`bad_value` may come after a part of the body was written:
 /// nothing was finished then), and those of source and sink.
 [[nodiscard]] auto seal_stream(const RoundParameters& round, HospitalId hospital,
-                               ValueSource& values, BodySink& body, Random& secrets)
-    -> Result<SealedKeys>;
+                               ValueSource& values, BodySink& body, Random& secrets,
+                               SealThreads threads) -> Result<SealedKeys>;
 
 /// Head and lists fit this round, committee and each other (structure only, no bytes of the body).
 /// That the manifest's hospital is the one that signed it is the caller's check. Errors:
