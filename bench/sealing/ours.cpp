@@ -4,10 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "consilium/foundation/files.hpp"
+#include "consilium/courier/courier.hpp"
 #include "consilium/sealing/quantise.hpp"
 
 #include "block_kernels.hpp"
@@ -79,39 +76,15 @@ class TwoPrimes {
   std::uint32_t inverse_ = 0;
 };
 
-/// A body on its way to the disk: hashed, written, its write-back begun at once, and durable under
-/// its name when finished.
-class FileSink final : public BodySink {
+/// A sealed body on its way into the blob store, as a hospital writes it.
+class BlobSink final : public BodySink {
  public:
-  explicit FileSink(std::filesystem::path path)
-      : path_(std::move(path)),
-        file_(::open(unfinished().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600)) {
-    CONSILIUM_ENSURE(file_ >= 0);
-  }
-  FileSink(const FileSink&) = delete;
-  auto operator=(const FileSink&) -> FileSink& = delete;
-  ~FileSink() override { ::close(file_); }
-  [[nodiscard]] auto write(BytesView bytes) -> Result<void> override {
-    hasher_.add(bytes);
-    CONSILIUM_ENSURE(::write(file_, bytes.data(), bytes.size()) ==
-                     static_cast<ssize_t>(bytes.size()));
-    // Without it the disk would idle until the end, and then be waited for.
-    constexpr unsigned begin_to_write = SYNC_FILE_RANGE_WRITE;
-    CONSILIUM_ENSURE(::sync_file_range(file_, 0, 0, begin_to_write) == 0);
-    return {};
-  }
-  [[nodiscard]] auto finish() -> Result<Digest> override {
-    CONSILIUM_ENSURE(::fdatasync(file_) == 0);
-    std::filesystem::rename(unfinished(), path_);
-    CONSILIUM_CHECK(sync_folder(path_.parent_path()));
-    return hasher_.finish();
-  }
+  explicit BlobSink(courier::BlobWriter& blob) : blob_(blob) {}
+  [[nodiscard]] auto write(BytesView bytes) -> Result<void> override { return blob_.write(bytes); }
+  [[nodiscard]] auto finish() -> Result<Digest> override { return blob_.finish(); }
 
  private:
-  [[nodiscard]] auto unfinished() const -> std::string { return path_.string() + ".part"; }
-  std::filesystem::path path_;
-  int file_;
-  Hasher hasher_;
+  courier::BlobWriter& blob_;
 };
 
 }  // namespace
@@ -310,14 +283,31 @@ auto VectorWork::body_bytes() const -> std::size_t {
   return state_->layout.body_size();
 }
 
-void store_sealed(const Round& round, std::span<const float> update,
-                  const std::filesystem::path& path) {
+struct StoredSeal::State {
+  Round round;
+  courier::BlobStore store;
+  Digest last;
+};
+StoredSeal::StoredSeal(std::uint64_t length, const std::filesystem::path& folder)
+    : state_(std::make_unique<State>(State{.round = make_round(Suite::s30, 10, 7, length),
+                                           .store = must(courier::BlobStore::open(folder)),
+                                           .last = {}})) {}
+StoredSeal::~StoredSeal() = default;
+void StoredSeal::run(std::span<const float> update) {
+  State& s = *state_;
   SystemRandom chance;
   Quantiser quantiser = must(
-      Quantiser::make(update, samples_of_a_hospital, quantisation_of(round.parameters), chance));
-  FileSink file(path);
-  BackgroundSink body(file);
-  must(seal_stream(round.parameters, HospitalId{1}, quantiser, body, chance));
+      Quantiser::make(update, samples_of_a_hospital, quantisation_of(s.round.parameters), chance));
+  courier::BlobWriter blob = must(s.store.writer());
+  BlobSink body(blob);
+  s.last = must(seal_stream(s.round.parameters, HospitalId{1}, quantiser, body, chance,
+                            SealThreads::two))
+               .manifest.body_blob;
+}
+auto StoredSeal::take_back() -> Bytes {
+  Bytes body = must(state_->store.get(state_->last));
+  must(state_->store.remove(state_->last));
+  return body;
 }
 
 struct WholeCalls::State {

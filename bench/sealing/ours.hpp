@@ -52,10 +52,25 @@ class VectorWork {
   std::unique_ptr<State> state_;
 };
 
-/// The whole hospital side of the product for one update: quantise, seal, pack, hash, and store
-/// durably at `path`; with key sharing and boxes for `round`'s committee.
-void store_sealed(const Round& round, std::span<const float> update,
-                  const std::filesystem::path& path);
+/// The whole hospital side of the product for one update, on two threads: quantise, seal, pack,
+/// hash, share the keys with seven miners, and store the body durably as a blob.
+class StoredSeal {
+ public:
+  /// `folder` becomes a blob store.
+  StoredSeal(std::uint64_t length, const std::filesystem::path& folder);
+  ~StoredSeal();
+  StoredSeal(const StoredSeal&) = delete;
+  auto operator=(const StoredSeal&) -> StoredSeal& = delete;
+
+  /// `update` has length − 2 floats; weight and clip count come first.
+  void run(std::span<const float> update);
+  /// The body last stored, read again from the disk, where it then no longer is.
+  [[nodiscard]] auto take_back() -> Bytes;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// The front door's calls, whole: sealing with hashes, shares, boxes and manifest, and opening with
 /// adding and digests.
