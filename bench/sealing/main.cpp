@@ -316,7 +316,7 @@ auto run(const Options& options) -> int {
     title("S30, calls of the front door: with hashes, keys and boxes of 7 miners, digests");
     measure_whole(figures, options.runs);
     title("code paths, S30");
-    measure_paths(figures, std::min(options.runs, 5));
+    measure_paths(figures, options.quick ? 1 : std::min(options.runs, 5));
     title("lengths, S30, nanoseconds a parameter");
     measure_lengths(figures, options.runs, options.quick);
     title("keys of a round, S30, committees of M");

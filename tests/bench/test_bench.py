@@ -29,7 +29,8 @@ class Quick(unittest.TestCase):
                               check=False)
 
     def test_ends_in_one_json_object_with_every_figure(self):
-        first, second = (json.loads(self.measured("--quick").splitlines()[-1]) for _ in range(2))
+        first = json.loads(self.measured("--quick").splitlines()[-1])
+        second = json.loads(self.measured("--core", "--runs", "1").splitlines()[-1])
         self.assertEqual(first["bench"], "sealing")
         self.assertEqual(set(first["machine"]), {"cpu", "cores", "flags"})
         self.assertGreaterEqual(first["runs"], 1)
@@ -40,8 +41,9 @@ class Quick(unittest.TestCase):
             self.assertGreater(first["ratios"][name], 0, name)
         self.assertEqual(first["figures"]["bytes_per_param"], 3.75)
         # A clock that was really read does not give the same twice.
-        for name in (name for name in ALONE if name.endswith("_ms")):
-            self.assertNotEqual(first["figures"][name], second["figures"][name], name)
+        for name, figure in second["figures"].items():
+            if name.endswith("_ms"):
+                self.assertNotEqual(first["figures"][name], figure, name)
         self.assertEqual(list(Path(self.folder).iterdir()), [], "what it stored is gone")
 
     def measured(self, *arguments):

@@ -51,7 +51,8 @@ auto run(std::uint64_t seed, std::uint16_t hospitals, std::uint64_t length, std:
   std::vector<BytesView> bodies;
   for (const sealing::Sealed& one : sealed) bodies.emplace_back(one.body);
   std::map<MinerId, Bytes> share_sums;
-  for (const std::uint16_t miner : {2, 3, 4}) {
+  for (std::uint16_t miner = 2; miner <= miners; ++miner) {  // three of four
+
     std::vector<sealing::ShareOpening> shares;
     for (const sealing::Sealed& one : sealed) {
       const auto lists = must(sealing::check_manifest(round, one.manifest, one.lists));
