@@ -1,8 +1,7 @@
 #include "ours.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <optional>
 
 #include "consilium/courier/courier.hpp"
 #include "consilium/sealing/quantise.hpp"
@@ -12,6 +11,8 @@
 #include "body_sealer.hpp"
 #include "inputs.hpp"
 #include "key_sharing.hpp"
+#include "opener.hpp"
+#include "timing.hpp"
 #include "word_stream.hpp"
 
 namespace consilium::bench {
@@ -38,43 +39,6 @@ auto quantisation_of(const RoundParameters& round) -> Quantisation {
   q.weight_cap = 1000;
   return q;
 }
-
-/// Opening a two-prime suite: lift, round, residual, as open.cpp does it.
-class TwoPrimes {
- public:
-  TwoPrimes(std::span<const PrimeField> fields, const Scale& scale)
-      : fields_(fields), delta_(scale.delta) {
-    if (fields.size() != 2) return;
-    modulus_ = std::int64_t{fields[0].q} * fields[1].q;
-    inverse_ = fields[1].to_montgomery(fields[1].inverse_of(fields[0].q % fields[1].q));
-  }
-  /// Returns the largest residual.
-  [[nodiscard]] auto round(std::span<const std::uint32_t> residues, std::size_t words,
-                           std::span<std::int64_t> out) const -> std::int64_t {
-    const double reciprocal = 1.0 / (2.0 * static_cast<double>(delta_));
-    std::int64_t worst = 0;
-    for (std::size_t at = 0; at < out.size(); ++at) {
-      const PrimeField& second = fields_[1];
-      const auto difference = second.subtract(residues[words + at], residues[at] % second.q);
-      std::int64_t value =
-          residues[at] + std::int64_t{fields_[0].q} * second.times(difference, inverse_);
-      if (2 * value > modulus_) value -= modulus_;
-      const std::int64_t numerator = 2 * value + delta_;
-      auto rounded =
-          static_cast<std::int64_t>(std::floor(static_cast<double>(numerator) * reciprocal));
-      rounded -= static_cast<std::int64_t>(rounded * 2 * delta_ > numerator);
-      worst = std::max(worst, std::abs(value - delta_ * rounded));
-      out[at] = rounded;
-    }
-    return worst;
-  }
-
- private:
-  std::span<const PrimeField> fields_;
-  std::int64_t delta_;
-  std::int64_t modulus_ = 0;
-  std::uint32_t inverse_ = 0;
-};
 
 /// A sealed body on its way into the blob store, as a hospital writes it.
 class BlobSink final : public BodySink {
@@ -130,7 +94,8 @@ struct VectorWork::State {
   std::vector<std::vector<std::int32_t>> integers;
   std::vector<Bytes> bodies;                     ///< a hospital each
   std::vector<std::vector<std::uint32_t>> keys;  ///< a hospital each: ŝ, so that the bench can open
-  std::vector<std::vector<std::uint32_t>> sum;   ///< a block each: words of every prime
+  std::vector<BytesView> views;                  ///< of the bodies
+  std::optional<Opener> opener;
   std::vector<std::int64_t> opened;
 
   State(Suite suite, std::uint32_t hospitals, std::uint64_t length)
@@ -144,9 +109,7 @@ struct VectorWork::State {
     for (std::uint32_t hospital = 0; hospital < hospitals; ++hospital) {
       updates.push_back(update_of(seed, hospital + 1U, length - update_header));
     }
-    for (std::uint32_t block = 0; block < layout.blocks(); ++block) {
-      sum.emplace_back(words_of(block) * layout.fields().size());
-    }
+    for (const Bytes& body : bodies) views.emplace_back(body);
   }
   [[nodiscard]] auto words_of(std::uint32_t block) const -> std::size_t {
     return std::size_t{layout.lanes(block)} * layout.degree();
@@ -159,6 +122,7 @@ VectorWork::VectorWork(Suite suite, std::uint32_t hospitals, std::uint64_t lengt
     quantise(hospital);
     seal(hospital);
   }
+  state_->opener.emplace(must(Opener::make(state_->round.parameters, state_->views)));
 }
 VectorWork::~VectorWork() = default;
 
@@ -205,68 +169,32 @@ void VectorWork::seal(std::size_t hospital) {
   std::copy(chunk.begin(), chunk.end(), out);
 }
 
-void VectorWork::add() {
+auto VectorWork::add_and_open() -> AddedAndOpened {
   State& s = *state_;
-  for (std::uint32_t block = 0; block < s.layout.blocks(); ++block) {
-    const std::size_t words = s.words_of(block);
-    for (std::size_t prime = 0; prime < s.layout.fields().size(); ++prime) {
-      const auto total = std::span(s.sum[block]).subspan(prime * words, words);
-      for (std::size_t hospital = 0; hospital < s.bodies.size(); ++hospital) {
-        const BytesView payload =
-            s.layout.chunk(s.bodies[hospital], block).subspan(chunk_header_size);
-        must(hospital == 0 ? unpack_prime(s.layout, prime, payload, total)
-                           : add_packed_prime(s.layout, prime, payload, total));
+  AddedAndOpened taken;
+  taken.open_ms += milliseconds([&] {
+    std::vector<std::uint32_t> total = s.keys.front();
+    const std::size_t degree = s.layout.degree();
+    for (std::size_t at = 1; at < s.keys.size(); ++at) {
+      for (std::size_t k = 0; k < total.size(); ++k) {
+        total[k] = s.layout.fields()[k / degree].add(total[k], s.keys[at][k]);
       }
     }
-  }
-}
-
-void VectorWork::open() {
-  State& s = *state_;
-  const std::size_t degree = s.layout.degree();
-  const auto fields = s.layout.fields();
-  std::vector<Factor> prepared(fields.size() * degree);
-  for (std::size_t prime = 0; prime < fields.size(); ++prime) {
-    std::vector<std::uint32_t> total(degree, 0);
-    for (const auto& key : s.keys) {
-      for (std::size_t k = 0; k < degree; ++k) {
-        total[k] = fields[prime].add(total[k], key[prime * degree + k]);
-      }
-    }
-    prepare_key(fields[prime], total, std::span(prepared).subspan(prime * degree, degree));
-  }
-  std::vector<std::uint32_t> expanded(s.words_of(0));
-  std::vector<std::uint32_t> residues(s.words_of(0) * fields.size());
-  std::vector<std::int32_t> narrow(s.words_of(0));
+    s.opener->use_key(total);
+  });
   std::span<std::int64_t> out(s.opened);
-  const TwoPrimes two(fields, s.scale);
   for (std::uint32_t block = 0; block < s.layout.blocks(); ++block) {
-    const std::size_t words = s.words_of(block);
-    const std::uint32_t lanes = s.layout.lanes(block);
-    for (std::size_t prime = 0; prime < fields.size(); ++prime) {
-      const auto public_words = std::span(expanded).first(words);
-      const auto mine = std::span(residues).subspan(prime * words, words);
-      expand(s.round.parameters.seed, block, static_cast<std::uint8_t>(prime), fields[prime],
-             public_words);
-      multiply_by_key(fields[prime], public_words, lanes,
-                      std::span(prepared).subspan(prime * degree, degree));
-      const auto sealed = std::span(s.sum[block]).subspan(prime * words, words);
-      std::copy(sealed.begin(), sealed.end(), mine.begin());
-      kernels().subtract(fields[prime], public_words.data(), words, mine.data());
-    }
-    const auto opened = out.first(s.layout.used_slots(block));
-    out = out.subspan(opened.size());
-    if (fields.size() == 2) {
-      CONSILIUM_ENSURE(two.round(residues, words, opened) <= s.scale.error_bound);
-      continue;
-    }
-    OpenedBlock seen;
-    kernels().open_centred(fields[0], residues.data(), degree, lanes,
-                           static_cast<std::int32_t>(s.scale.delta), narrow.data(), seen);
-    std::copy_n(narrow.begin(), opened.size(), opened.begin());
-    CONSILIUM_ENSURE(*std::max_element(seen.largest.begin(), seen.largest.end()) <=
-                     s.scale.error_bound);
+    taken.add_ms += milliseconds([&] { must(s.opener->add_block(block)); });
+    taken.open_ms += milliseconds([&] {
+      const OpenedBlock seen = s.opener->open_block(block);
+      CONSILIUM_ENSURE(*std::max_element(seen.largest.begin(), seen.largest.end()) <=
+                       s.scale.error_bound);
+      const std::size_t used = s.layout.used_slots(block);
+      std::copy_n(s.opener->opened_values().begin(), used, out.begin());
+      out = out.subspan(used);
+    });
   }
+  return taken;
 }
 
 auto VectorWork::opened_the_sum() const -> bool {

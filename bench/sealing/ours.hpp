@@ -25,6 +25,11 @@ struct Round {
 [[nodiscard]] auto make_round(sealing::Suite suite, std::uint32_t hospitals, std::uint16_t miners,
                               std::uint64_t length) -> Round;
 
+struct AddedAndOpened {
+  double add_ms = 0;
+  double open_ms = 0;
+};
+
 /// The work on the vectors themselves, with all buffers in place: n hospitals, one thread. Vectors
 /// come from the inputs of seed 1.
 class VectorWork {
@@ -39,10 +44,9 @@ class VectorWork {
   /// One-time keys from the system, expansion, product, errors, scaled values, packing, witness:
   /// the bytes of the body, without hashing.
   void seal(std::size_t hospital);
-  /// Adds the packed vectors of all hospitals.
-  void add();
-  /// Opens the sum with the sum of the keys: expand, invert, round, residual.
-  void open();
+  /// Adds the packed vectors of all hospitals and opens with the sum of the keys (expand, invert,
+  /// round, residual), block after block as the product does; each of the two on its own clock.
+  [[nodiscard]] auto add_and_open() -> AddedAndOpened;
   /// Does what opened equal the sum of the integers?
   [[nodiscard]] auto opened_the_sum() const -> bool;
   [[nodiscard]] auto body_bytes() const -> std::size_t;
