@@ -200,7 +200,7 @@ void measure_lengths(Figures& figures, int runs, bool quick) {
 void measure_keys(Figures& figures, int runs, bool quick) {
   for (const std::uint16_t miners : std::to_array<std::uint16_t>({1, 4, 7, 13, 64})) {
     if (quick && miners > 7) break;
-    KeyWork work(miners, 10);
+    RoundKeys work(miners, 10);
     Samples hospital, miner, degree_test, share_sums, reconstruct;
     for (int run = 0; run < runs; ++run) {
       hospital.time([&] { work.hospital(); });
@@ -387,6 +387,6 @@ auto options_of(std::span<char*> arguments) -> Options {
 }  // namespace consilium::bench
 
 auto main(int count, char** arguments) -> int {
-  using namespace consilium::bench;
-  return run(options_of(std::span(arguments, static_cast<std::size_t>(count))));
+  return consilium::bench::run(
+      consilium::bench::options_of(std::span(arguments, static_cast<std::size_t>(count))));
 }

@@ -18,7 +18,42 @@
 namespace consilium::bench {
 namespace {
 
-using namespace consilium::sealing;
+using sealing::BodyLayout;
+using sealing::BodySealer;
+using sealing::BodySink;
+using sealing::BoxKey;
+using sealing::check_manifest;
+using sealing::committee_of;
+using sealing::interpolate;
+using sealing::Isa;
+using sealing::isa_name;
+using sealing::kernels;
+using sealing::kernels_of;
+using sealing::KeyWords;
+using sealing::ManifestLists;
+using sealing::open_share;
+using sealing::open_sum;
+using sealing::OpenedBlock;
+using sealing::Opener;
+using sealing::PublishedPoint;
+using sealing::Purpose;
+using sealing::Quantisation;
+using sealing::Quantiser;
+using sealing::round_seed;
+using sealing::RoundParameters;
+using sealing::Scale;
+using sealing::scale_of;
+using sealing::seal_stream;
+using sealing::Sealed;
+using sealing::SealThreads;
+using sealing::ShareOpening;
+using sealing::stream_id;
+using sealing::Suite;
+using sealing::sum_shares;
+using sealing::unpack_prime;
+using sealing::update_header;
+using sealing::witness_block;
+using sealing::WordStream;
 
 constexpr std::uint64_t seed = 1;
 constexpr std::uint64_t samples_of_a_hospital = 800;
@@ -256,10 +291,10 @@ WholeCalls::WholeCalls(Suite suite, std::uint32_t hospitals, std::uint16_t miner
   const RoundParameters& p = s.round.parameters;
   const std::int64_t top = must(scale_of(suite, hospitals)).value_max;
   SystemRandom chance;
-  for (std::uint16_t hospital = 1; hospital <= hospitals; ++hospital) {
+  for (std::uint32_t hospital = 1; hospital <= hospitals; ++hospital) {
+    const HospitalId id{static_cast<std::uint16_t>(hospital)};
     s.integers.push_back(values_of(seed, hospital, length, top));
-    s.sealed.push_back(
-        must(consilium::sealing::seal(p, HospitalId{hospital}, s.integers.back(), chance)));
+    s.sealed.push_back(must(consilium::sealing::seal(p, id, s.integers.back(), chance)));
   }
   for (const Sealed& one : s.sealed) s.bodies.emplace_back(one.body);
   for (std::uint16_t miner = 1; miner <= p.committee.threshold; ++miner) {
@@ -296,7 +331,7 @@ auto WholeCalls::opened_the_sum() const -> bool {
   return !s.opened.empty();
 }
 
-struct KeyWork::State {
+struct RoundKeys::State {
   Round round;
   BodyLayout layout;
   std::vector<Sealed> sealed;
@@ -312,7 +347,7 @@ struct KeyWork::State {
         layout(must(BodyLayout::of(round.parameters))) {}
 };
 
-KeyWork::KeyWork(std::uint16_t miners, std::uint32_t hospitals)
+RoundKeys::RoundKeys(std::uint16_t miners, std::uint32_t hospitals)
     : state_(std::make_unique<State>(miners, hospitals)) {
   State& s = *state_;
   const RoundParameters& p = s.round.parameters;
@@ -338,33 +373,33 @@ KeyWork::KeyWork(std::uint16_t miners, std::uint32_t hospitals)
     s.points.push_back(std::move(point));
   }
 }
-KeyWork::~KeyWork() = default;
+RoundKeys::~RoundKeys() = default;
 
-void KeyWork::hospital() {
+void RoundKeys::hospital() {
   SystemRandom chance;
   const std::vector<std::int64_t> value{7};
   state_->again =
       must(consilium::sealing::seal(state_->round.parameters, HospitalId{1}, value, chance));
 }
-void KeyWork::miner() {
+void RoundKeys::miner() {
   const Sealed& first = state_->sealed.front();
   state_->opened = must(open_share(state_->round.parameters, first.manifest, state_->lists,
                                    MinerId{1}, first.boxes.front(), state_->round.keys.front()));
 }
-void KeyWork::degree_test() {
+void RoundKeys::degree_test() {
   const State& s = *state_;
   must(consilium::sealing::degree_test(s.layout, s.round.parameters.committee.threshold, 1,
                                        s.degree_key, s.openings.front(), s.lists.response));
 }
-void KeyWork::share_sums() {
+void RoundKeys::share_sums() {
   CONSILIUM_ENSURE(!must(sum_shares(state_->round.parameters, state_->openings)).empty());
 }
-void KeyWork::reconstruct() {
+void RoundKeys::reconstruct() {
   std::vector<const PublishedPoint*> through;
   for (const PublishedPoint& point : state_->points) through.push_back(&point);
   CONSILIUM_ENSURE(interpolate(state_->layout, through, 0).size() == state_->layout.degree());
 }
-auto KeyWork::box_bytes() const -> std::size_t {
+auto RoundKeys::box_bytes() const -> std::size_t {
   std::size_t size = 0;
   for (const Bytes& box : state_->sealed.front().boxes) size += box.size();
   return size;

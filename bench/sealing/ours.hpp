@@ -98,12 +98,12 @@ class WholeCalls {
 
 /// What keys cost in a round of `miners`, apart from the vector: everything that does not grow with
 /// m.
-class KeyWork {
+class RoundKeys {
  public:
-  KeyWork(std::uint16_t miners, std::uint32_t hospitals);
-  ~KeyWork();
-  KeyWork(const KeyWork&) = delete;
-  auto operator=(const KeyWork&) -> KeyWork& = delete;
+  RoundKeys(std::uint16_t miners, std::uint32_t hospitals);
+  ~RoundKeys();
+  RoundKeys(const RoundKeys&) = delete;
+  auto operator=(const RoundKeys&) -> RoundKeys& = delete;
 
   /// A hospital: shares, digests, boxes, response to the degree test, manifest; with one polynomial
   /// and the witness.
