@@ -80,7 +80,7 @@ void measure_million(Figures& figures, Suite suite, const std::string& mark, int
   constexpr std::uint64_t length = 1'000'000;
   constexpr std::uint32_t hospitals = 10;
   VectorWork work(suite, hospitals, length);
-  Samples quantise, seal, add, open, floor10, floor64, openssl10, openssl64;
+  Samples quantise, seal, seal_cpu, add, open, floor10, floor10_cpu, floor64, openssl10, openssl64;
   std::vector<std::uint32_t> words(length, 1);
   const auto keys10 = keys_of(9), keys64 = keys_of(63);
   for (int run = -1; run < runs; ++run) {
@@ -90,10 +90,14 @@ void measure_million(Figures& figures, Suite suite, const std::string& mark, int
       if (run >= 0) samples.add(taken);  // the first round only warms
     };
     time(quantise, [&] { work.quantise(hospital); });
+    const double before = cpu_milliseconds(CLOCK_THREAD_CPUTIME_ID);
     time(seal, [&] { work.seal(hospital); });
+    if (run >= 0) seal_cpu.add(cpu_milliseconds(CLOCK_THREAD_CPUTIME_ID) - before);
     if (with_floor) {
       mask(Library::libgcrypt, keys10, words);  // its buffers are warm, as ours are
+      const double start = cpu_milliseconds(CLOCK_THREAD_CPUTIME_ID);
       time(floor10, [&] { mask(Library::libgcrypt, keys10, words); });
+      if (run >= 0) floor10_cpu.add(cpu_milliseconds(CLOCK_THREAD_CPUTIME_ID) - start);
     }
     const AddedAndOpened taken = work.add_and_open();
     CONSILIUM_ENSURE(work.opened_the_sum());
@@ -109,6 +113,7 @@ void measure_million(Figures& figures, Suite suite, const std::string& mark, int
   }
   figures.add("quantise" + mark + "_1m_ms", quantise);
   figures.add("seal" + mark + "_1m_ms", seal);
+  figures.add("seal" + mark + "_1m_cpu_ms", seal_cpu);
   figures.add("add10" + mark + "_1m_ms", add);
   figures.add("open" + mark + "_1m_ms", open);
   const auto& parameters = sealing::parameters_of(suite);
@@ -118,6 +123,7 @@ void measure_million(Figures& figures, Suite suite, const std::string& mark, int
               static_cast<double>(work.body_bytes()) / static_cast<double>(length));
   if (with_floor) {
     figures.add("masking_floor_n10_1m_ms", floor10);
+    figures.add("masking_floor_n10_1m_cpu_ms", floor10_cpu);
     figures.add("masking_floor_n64_1m_ms", floor64);
     figures.add("masking_floor_openssl_n10_1m_ms", openssl10);
     figures.add("masking_floor_openssl_n64_1m_ms", openssl64);
@@ -230,6 +236,7 @@ auto memory_mib(const char* field) -> double {
 
 struct EndToEnd {
   std::array<double, 16> taken_ms{};
+  std::array<double, 16> cpu_ms{};
   std::array<double, 16> store_only_ms{};
   double rss_growth_mib = 0;
 };
@@ -246,7 +253,9 @@ auto end_to_end(int runs, const std::filesystem::path& scratch) -> EndToEnd {
   std::ofstream("/proc/self/clear_refs") << 5;  // the peak begins again from here
   for (int run = 0; run < runs; ++run) {
     const auto at = static_cast<std::size_t>(run);
+    const double cpu = cpu_milliseconds(CLOCK_PROCESS_CPUTIME_ID);
     result.taken_ms.at(at) = milliseconds([&] { seal.run(update); });
+    result.cpu_ms.at(at) = cpu_milliseconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     if (run == 0) result.rss_growth_mib = memory_mib("VmHWM:") - before;
     const Bytes body = seal.take_back();
     // What the disk alone asks for as many bytes.
@@ -275,12 +284,14 @@ void measure_end_to_end(Figures& figures, int runs, const std::filesystem::path&
   int status = 0;
   CONSILIUM_ENSURE(waitpid(child, &status, 0) == child && status == 0);
   CONSILIUM_ENSURE(got == static_cast<ssize_t>(sizeof result));
-  Samples taken, store;
+  Samples taken, cpu, store;
   for (int run = 0; run < runs; ++run) {
     taken.add(result.taken_ms.at(static_cast<std::size_t>(run)));
+    cpu.add(result.cpu_ms.at(static_cast<std::size_t>(run)));
     store.add(result.store_only_ms.at(static_cast<std::size_t>(run)));
   }
   figures.add("seal10m_end_to_end_ms", taken);
+  figures.add("seal10m_end_to_end_cpu_ms", cpu);
   figures.add("store10m_only_ms", store);
   figures.add("rss_growth_mib", result.rss_growth_mib);
 }

@@ -259,8 +259,11 @@ StoredSeal::~StoredSeal() = default;
 void StoredSeal::run(std::span<const float> update) {
   State& s = *state_;
   SystemRandom chance;
-  Quantiser quantiser = must(
-      Quantiser::make(update, samples_of_a_hospital, quantisation_of(s.round.parameters), chance));
+  SecretBytes rounding_seed(32);
+  chance.fill(rounding_seed.expose());
+  SeededRandom rounding(rounding_seed.expose(), "rounding of the bench");
+  Quantiser quantiser = must(Quantiser::make(update, samples_of_a_hospital,
+                                             quantisation_of(s.round.parameters), rounding));
   courier::BlobWriter blob = must(s.store.writer());
   BlobSink body(blob);
   s.last = must(seal_stream(s.round.parameters, HospitalId{1}, quantiser, body, chance,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <vector>
 
 namespace consilium::bench {
@@ -15,6 +16,14 @@ auto milliseconds(Work&& work) -> double {
   const std::chrono::duration<double, std::milli> taken =
       std::chrono::steady_clock::now() - started;
   return taken.count();
+}
+
+/// Milliseconds that the processor worked for this thread or process (CLOCK_THREAD_CPUTIME_ID,
+/// CLOCK_PROCESS_CPUTIME_ID): what a busy machine does not stretch.
+inline auto cpu_milliseconds(clockid_t clock) -> double {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
 }
 
 class Samples {
