@@ -191,6 +191,39 @@ void open_centred(const PrimeField& field, const std::uint32_t* residues, std::s
   }
 }
 
+void open_two_primes(const PrimePair& primes, const std::uint32_t* first,
+                     const std::uint32_t* second, std::size_t degree, std::uint32_t lanes,
+                     std::int64_t delta, std::int64_t* values, OpenedBlock& opened) {
+  const PrimeField& other = *primes.second;
+  const double reciprocal = 1.0 / static_cast<double>(delta);
+  std::size_t at = 0;
+  for (std::size_t k = 0; k < degree; ++k) {
+    for (std::uint32_t lane = 0; lane < lanes; ++lane, ++at) {
+      const std::uint32_t difference = other.subtract(second[at], other.canonical(first[at]));
+      const std::uint32_t high =
+          other.canonical(other.times_factor(difference, primes.first_inverse));
+      std::int64_t centred = first[at] + std::int64_t{primes.first->q} * high;
+      if (2 * centred > primes.product) centred -= primes.product;
+      // The estimate is off by one at most, and is put right: −Δ ≤ 2r < Δ.
+      auto value = static_cast<std::int64_t>(static_cast<double>(centred) * reciprocal);
+      std::int64_t rest = centred - value * delta;
+      if (2 * rest >= delta) {
+        ++value;
+        rest -= delta;
+      }
+      if (2 * rest < -delta) {
+        --value;
+        rest += delta;
+      }
+      values[at] = value;
+      opened.value_max = std::max(opened.value_max, std::abs(value));
+      opened.largest[lane] = std::max(opened.largest[lane], std::abs(rest));
+      const std::int64_t counted = std::min(std::abs(rest), residual_counted_max);
+      opened.squares[lane] += static_cast<std::uint64_t>(counted * counted);
+    }
+  }
+}
+
 void horner(const PrimeField& field, const std::uint32_t* coefficients, std::size_t terms,
             std::size_t stride, Factor x, std::size_t count, std::uint32_t* words) {
   for (std::size_t k = 0; k < count; ++k) {
@@ -266,6 +299,7 @@ const Kernels kernels_scalar{.isa = Isa::scalar,
                              .add_packed = add_packed_residues,
                              .subtract = subtract,
                              .open_centred = open_centred,
+                             .open_two_primes = open_two_primes,
                              .horner = horner,
                              .inner_product = inner_product,
                              .round_floats = round_floats,

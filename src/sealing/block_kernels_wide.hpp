@@ -4,9 +4,6 @@
 // own: code that this header pulled in would be compiled for the wide machine and could be linked
 // into the scalar path.
 
-/// Words per row that one register holds; a row of a full block is 16 words.
-constexpr std::size_t parts = lanes_max / Wide::width;
-
 /// a·f mod q in [0, 2q), one factor for all words (PrimeField::times_factor).
 inline auto times_uniform(Wide::Word a, Factor f, Wide::Word q) -> Wide::Word {
   const auto quotient = Wide::all(f.quotient);
@@ -19,11 +16,13 @@ inline auto canonical(Wide::Word a, Wide::Word q) -> Wide::Word {
   return Wide::min(a, Wide::sub(a, q));
 }
 
-/// The stages that reach from half0 to half0·2^(S−1) rows, on 2^S rows held in registers.
-template <int S, bool with_key>
-inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t half0,
-                 const Factor* key) {
+/// The stages that reach from half0 to half0·2^(S−1) rows, on 2^S rows held in registers. With
+/// `whole`, rows are 16 lanes; else registers are filled in part.
+template <int S, bool with_key, bool whole, typename Register = Wide>
+inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t lanes,
+                 std::size_t half0, const Factor* key) {
   constexpr std::size_t rows = std::size_t{1} << S;
+  const std::size_t row_size = whole ? std::size_t{lanes_max} : lanes;
   const auto q = Wide::all(field.q);
   const auto two_q = Wide::all(field.two_q);
   const std::size_t pieces = field.degree / (half0 * rows);
@@ -35,12 +34,17 @@ inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t half
     }
     for (std::size_t j = 0; j < half0; ++j) {
       const std::size_t first_row = piece * half0 * rows + j;
-      for (std::size_t part = 0; part < parts; ++part) {
-        std::uint32_t* const at = block + first_row * lanes_max + part * Wide::width;
+      for (std::size_t lane = 0; lane < row_size; lane += Wide::width) {
+        std::uint32_t* const at = block + first_row * row_size + lane;
         Wide::Word x[rows];
 #pragma GCC unroll 16
         for (std::size_t i = 0; i < rows; ++i) {
-          x[i] = Wide::load(at + i * half0 * lanes_max);
+          const std::uint32_t* const from = at + i * half0 * row_size;
+          if constexpr (whole) {
+            x[i] = Wide::load(from);
+          } else {
+            x[i] = Register::load_part(from, row_size);
+          }
           if constexpr (with_key) x[i] = times_uniform(x[i], key[first_row + i * half0], q);
         }
 #pragma GCC unroll 4
@@ -58,7 +62,14 @@ inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t half
           }
         }
 #pragma GCC unroll 16
-        for (std::size_t i = 0; i < rows; ++i) Wide::store(at + i * half0 * lanes_max, x[i]);
+        for (std::size_t i = 0; i < rows; ++i) {
+          std::uint32_t* const to = at + i * half0 * row_size;
+          if constexpr (whole) {
+            Wide::store(to, x[i]);
+          } else {
+            Register::store_part(to, x[i], row_size);
+          }
+        }
       }
     }
   }
@@ -105,37 +116,48 @@ inline void inverse_of_few_lanes(const PrimeField& field, std::uint32_t* block, 
   }
 }
 
-inline void inverse(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
-                    const Factor* key) {
-  if (lanes != lanes_max) {
-    inverse_of_few_lanes(field, block, lanes, key);
-    return;
-  }
-  // Stages a pass: as many rows as registers hold. The first pass takes the key along.
+/// All stages, as many a pass as registers hold. The first pass takes the key along.
+template <bool whole>
+inline void passes(const PrimeField& field, std::uint32_t* block, std::size_t lanes,
+                   const Factor* key) {
   constexpr int stages = Wide::stages_a_pass;
-  std::size_t half = 1;
   if (key != nullptr) {
-    pass<stages, true>(field, block, half, key);
+    pass<stages, true, whole>(field, block, lanes, 1, key);
   } else {
-    pass<stages, false>(field, block, half, nullptr);
+    pass<stages, false, whole>(field, block, lanes, 1, nullptr);
   }
-  half <<= static_cast<unsigned>(stages);
+  std::size_t half = std::size_t{1} << static_cast<unsigned>(stages);
   while (half < field.degree) {
     const std::size_t left = field.degree / half;
     if (left >= (std::size_t{1} << static_cast<unsigned>(stages))) {
-      pass<stages, false>(field, block, half, nullptr);
+      pass<stages, false, whole>(field, block, lanes, half, nullptr);
       half <<= static_cast<unsigned>(stages);
     } else if (left == 8) {
-      pass<3, false>(field, block, half, nullptr);
+      pass<3, false, whole>(field, block, lanes, half, nullptr);
       half *= 8;
     } else if (left == 4) {
-      pass<2, false>(field, block, half, nullptr);
+      pass<2, false, whole>(field, block, lanes, half, nullptr);
       half *= 4;
     } else {
-      pass<1, false>(field, block, half, nullptr);
+      pass<1, false, whole>(field, block, lanes, half, nullptr);
       half *= 2;
     }
   }
+}
+
+inline void inverse(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
+                    const Factor* key) {
+  if (lanes == lanes_max) {
+    passes<true>(field, block, lanes, key);
+    return;
+  }
+  if constexpr (Wide::lanes_in_part < lanes_max) {
+    if (lanes >= Wide::lanes_in_part) {
+      passes<false>(field, block, lanes, key);
+      return;
+    }
+  }
+  inverse_of_few_lanes(field, block, lanes, key);
 }
 
 /// Δ·x + e is below 2¹⁵·2¹⁵ in every single-prime suite: one multiply-add of halves makes it.
@@ -249,14 +271,14 @@ inline void open_centred(const PrimeField& field, const std::uint32_t* residues,
     return;
   }
   const float reciprocal = 1.0F / static_cast<float>(delta);
-  for (std::size_t part = 0; part < parts; ++part) {
+  for (std::size_t lane = 0; lane < lanes_max; lane += Wide::width) {
     typename Wide::Residuals seen;
     for (std::size_t k = 0; k < degree; ++k) {
-      const std::size_t at = k * lanes_max + part * Wide::width;
+      const std::size_t at = k * lanes_max + lane;
       const auto value = seen.round(Wide::load(residues + at), field.q, delta, reciprocal);
       Wide::store(reinterpret_cast<std::uint32_t*>(values) + at, value);
     }
-    seen.finish(opened, part * Wide::width);
+    seen.finish(opened, lane);
   }
 }
 

@@ -229,6 +229,63 @@ TEST(Kernels, open_to_the_same_sums_and_residuals) {
   }
 }
 
+TEST(Kernels, lift_from_two_primes_to_the_same_sums_and_residuals) {
+  SeededRandom random(10, "kernels");
+  std::vector<const Kernels*> paths = wide_paths();
+  paths.push_back(&kernels_scalar);
+  for (const Suite suite : {Suite::l48, Suite::l60}) {
+    const PrimeField& first = fields_of(suite)[0];
+    const PrimeField& second = fields_of(suite)[1];
+    const PrimePair pair{&first, &second, second.factor(second.inverse_of(first.q % second.q)),
+                         std::int64_t{first.q} * second.q};
+    for (const std::uint32_t hospitals : {1U, 3U, 64U, 1024U}) {
+      const std::int64_t delta = must(scale_of(suite, hospitals)).delta;
+      for (const std::uint32_t lanes : {1U, 5U, 16U}) {
+        // V chosen first, so that the lift has an answer known beforehand.
+        OpenedBlock expected;
+        Words a, b;
+        std::vector<std::int64_t> sums;
+        for (std::size_t at = 0; at < std::size_t{first.degree} * lanes; ++at) {
+          std::int64_t v =
+              static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(pair.product))) -
+              (pair.product - 1) / 2;
+          if (at == 0) v = (pair.product - 1) / 2;
+          if (at == 1) v = -(pair.product - 1) / 2;
+          if (at > 1 && at < 400) {  // about the borders between two sums
+            v = (static_cast<std::int64_t>(at) - 200) * delta + static_cast<std::int64_t>(at % 5) -
+                2 + delta / 2;
+          }
+          const auto residue = [v](std::int64_t q) {
+            return static_cast<std::uint32_t>(((v % q) + q) % q);
+          };
+          a.push_back(residue(first.q));
+          b.push_back(residue(second.q));
+          std::int64_t x = v / delta;
+          while (2 * (v - x * delta) >= delta) ++x;
+          while (2 * (v - x * delta) < -delta) --x;
+          const std::int64_t r = v - x * delta;
+          sums.push_back(x);
+          const std::size_t lane = at % lanes;
+          expected.value_max = std::max(expected.value_max, std::abs(x));
+          expected.largest.at(lane) = std::max(expected.largest.at(lane), std::abs(r));
+          const std::int64_t counted = std::min(std::abs(r), residual_counted_max);
+          expected.squares.at(lane) += static_cast<std::uint64_t>(counted * counted);
+        }
+        for (const Kernels* path : paths) {
+          OpenedBlock seen;
+          std::vector<std::int64_t> got(a.size());
+          path->open_two_primes(pair, a.data(), b.data(), first.degree, lanes, delta, got.data(),
+                                seen);
+          ASSERT_EQ(got, sums) << isa_name(path->isa) << " lanes " << lanes;
+          EXPECT_EQ(seen.value_max, expected.value_max);
+          EXPECT_EQ(seen.largest, expected.largest);
+          EXPECT_EQ(seen.squares, expected.squares);
+        }
+      }
+    }
+  }
+}
+
 TEST(Kernels, share_and_test_the_same_words) {
   SeededRandom random(7, "kernels");
   for (const Kernels* path : wide_paths()) {
