@@ -15,3 +15,16 @@ if(CONSILIUM_TESTS)
   find_package(GTest REQUIRED)
 endif()
 find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
+
+# ML-KEM-768 for hybrid boxes: Intel's Cryptography Primitives Library, a static library that ./dev setup takes out of a
+# package pinned by hash. It is optional: without it everything builds, and hybrid boxes answer `suite_unavailable`.
+set(ml_kem_folder ${CMAKE_SOURCE_DIR}/.cache/ml-kem)
+if(EXISTS ${ml_kem_folder}/lib/libippcp.a AND EXISTS ${ml_kem_folder}/include/ippcp.h)
+  add_library(ippcp::ippcp STATIC IMPORTED GLOBAL)
+  set_target_properties(ippcp::ippcp PROPERTIES
+    IMPORTED_LOCATION ${ml_kem_folder}/lib/libippcp.a
+    INTERFACE_INCLUDE_DIRECTORIES ${ml_kem_folder}/include
+    INTERFACE_COMPILE_DEFINITIONS "CONSILIUM_ML_KEM;IPPCP_PREVIEW_ML_KEM")
+else()
+  message(WARNING "ML-KEM is not here (./dev setup fetches it): this build closes classical boxes only.")
+endif()

@@ -40,11 +40,12 @@ auto ConsortiumRun::open(const RunSpec& spec, const Cohort& cohort)
   const TrainingRule rule{
       spec.align_attributes ? TrainingRule::Rows::all : TrainingRule::Rows::shared_patterns,
       spec.norm};
+  const auto box_kind = spec.hybrid_boxes ? sealing::BoxKind::hybrid : sealing::BoxKind::classical;
   for (const auto& hospital : cohort.hospitals) {
     CONSILIUM_TRY(auto node,
                   Node::open({hospital.name, hospital.title, ledger::MemberRole::hospital,
                               folder / hospital.name, cohort.schema, rule,
-                              training_seed(spec.seed, hospital.name)}));
+                              training_seed(spec.seed, hospital.name), box_kind}));
     CONSILIUM_CHECK(node->casebase().keep(hospital.cases));
     run->nodes_.push_back(std::move(node));
   }
@@ -56,7 +57,8 @@ auto ConsortiumRun::open(const RunSpec& spec, const Cohort& cohort)
                                            folder / "server",
                                            cohort.schema,
                                            rule,
-                                           {}}));
+                                           {},
+                                           box_kind}));
     run->nodes_.push_back(std::move(server));
   }
 
@@ -74,6 +76,8 @@ auto ConsortiumRun::open(const RunSpec& spec, const Cohort& cohort)
     genesis.policy.topology = spec.topology;
     genesis.policy.align_threshold = spec.align_k;
     genesis.policy.allow_k2 = true;
+    genesis.policy.hybrid_boxes = spec.hybrid_boxes;
+    genesis.policy.box_epoch_rounds = spec.box_epoch_rounds;
     genesis.schema = cohort.schema.digest();
     CONSILIUM_CHECK(write_file_durably(folder / "sequencer" / "config.toml",
                                        as_bytes("name = \"sequencer\"\nrole = \"sequencer\"\n")));

@@ -24,6 +24,8 @@ struct RunSpec {
   std::uint16_t align_k = 2;
   bool next_epoch = true;  ///< after training, the next epoch's session with k + 1
   std::size_t rounds = 15;
+  bool hybrid_boxes = false;
+  std::uint32_t box_epoch_rounds = ledger::Policy{}.box_epoch_rounds;
   std::vector<std::uint32_t> hidden;
   std::uint32_t outputs = 2;
   learning::TrainingPlan training;

@@ -35,6 +35,7 @@ auto run_kind(const DemoOptions& options, const Cohort& cohort) -> Digest {
   Writer w;
   w.text(options.topology).text(options.align).u16(options.align_k).text(options.split);
   w.u64(options.seed).u64(options.rounds).digest(cohort.schema.digest());
+  w.text(options.boxes).u32(options.box_epoch_rounds);
   for (const auto& hospital : cohort.hospitals) {
     w.text(hospital.name).u64(hospital.cases.size());
     for (const auto& c : hospital.cases) w.text(c.source);
@@ -51,6 +52,8 @@ auto heart_spec(const DemoOptions& options) -> RunSpec {
   spec.align_attributes = options.align == "attributes";
   spec.align_k = options.align_k;
   spec.rounds = options.rounds;
+  spec.hybrid_boxes = options.boxes == "hybrid";
+  spec.box_epoch_rounds = options.box_epoch_rounds;
   // Chosen by 5-fold cross-validation inside the training rows (docs/results.md): the network with
   // one hidden layer ties with logistic regression in AUC, and it is the network the product is
   // about.
@@ -324,6 +327,9 @@ auto demo(const DemoOptions& options) -> Result<void> {
     return fail("wrong_usage", "demo",
                 "name the data: --data DIR with the four original files, or --package FILE; "
                 "`./dev demo` fetches the package by itself");
+  }
+  if (options.boxes == "hybrid") {
+    CONSILIUM_CHECK(sealing::check_available(sealing::BoxKind::hybrid));
   }
   CONSILIUM_TRY(const auto cohort,
                 load_heart({options.package, options.data},

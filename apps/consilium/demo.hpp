@@ -18,6 +18,8 @@ struct DemoOptions {
   std::filesystem::path out = "out/demo";
   std::uint64_t seed = 7;
   std::size_t rounds = 15;
+  std::string boxes = "classical";      ///< or "hybrid": X25519 and ML-KEM-768
+  std::uint32_t box_epoch_rounds = 16;  ///< updates that a box key serves; 0: it never changes
   bool json = false;
   bool serve = false;
   std::uint16_t port = 8480;

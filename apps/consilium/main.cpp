@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <sys/stat.h>
 
+#include "consilium/foundation/secret.hpp"
+
 #include "case_verbs.hpp"
 #include "demo.hpp"
 #include "diagnose_verb.hpp"
@@ -23,6 +25,7 @@ constexpr int exit_wrong_usage = 2;
 auto main(int argc, char** argv) -> int {
   // Keys and case bases are made below: nobody but their owner reads them.
   ::umask(0077);
+  consilium::forbid_core_dumps();
 
   CLI::App program{"consilium: hospitals hold a council over one patient without moving a record"};
   program.require_subcommand(1);
@@ -56,6 +59,12 @@ auto main(int argc, char** argv) -> int {
   demo_verb->add_option("--out", demo.out, "where the run lives");
   demo_verb->add_option("--seed", demo.seed, "split, start and training");
   demo_verb->add_option("--rounds", demo.rounds, "update rounds")->check(CLI::Range(1, 1000));
+  demo_verb->add_option("--boxes", demo.boxes, "what closes the miners' shares")
+      ->check(CLI::IsMember({"classical", "hybrid"}));
+  demo_verb
+      ->add_option("--box-epoch", demo.box_epoch_rounds,
+                   "updates that a box key serves before it is erased; 0: for ever")
+      ->check(CLI::Range(0, 1'000'000));
   demo_verb->add_flag("--serve", demo.serve, "serve the report on 127.0.0.1 afterwards");
   demo_verb->add_option("--port", demo.port, "of --serve");
   demo_verb->add_flag("--json", json, "one JSON object on stdout");

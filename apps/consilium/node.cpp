@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "consilium/foundation/clock.hpp"
+#include "consilium/foundation/codec.hpp"
 #include "consilium/foundation/files.hpp"
 
 namespace consilium::app {
@@ -16,6 +17,8 @@ constexpr std::size_t blocks_a_pull = 256;
 constexpr std::size_t record_bytes_max = 256U << 20U;
 /// The last session whose outcome this node keeps.
 constexpr std::string_view finished_session_record = "models/aligned-session";
+/// The height until which the boxes of closed rounds are gone.
+constexpr std::string_view erased_boxes_record = "rounds/erased-boxes";
 /// What trains after `--align attributes`.
 constexpr std::string_view training_schema_record = "models/schema.toml";
 
@@ -37,7 +40,8 @@ auto Node::open(Setup setup) -> Result<std::unique_ptr<Node>> {
   const auto directory = setup.directory;
   SystemRandom secrets;
   CONSILIUM_CHECK(write_file_durably(directory / "config.toml", as_bytes(config_text(setup))));
-  CONSILIUM_TRY(auto keys, open_node_keys(directory / "keys", setup.training_seed, secrets));
+  CONSILIUM_TRY(auto keys,
+                open_node_keys(directory / "keys", setup.training_seed, setup.box_kind, secrets));
   CONSILIUM_TRY(auto blobs, courier::BlobStore::open(directory / "blobs"));
   std::unique_ptr<Node> node(new Node(std::move(setup), std::move(keys), std::move(blobs)));
   if (node->is_hospital()) {
@@ -61,7 +65,7 @@ auto Node::open(Setup setup) -> Result<std::unique_ptr<Node>> {
 
 auto Node::member_info() const -> ledger::MemberInfo {
   return {setup_.name, setup_.title, setup_.role, keys_.identity.verify_key(),
-          keys_.box.public_key()};
+          keys_.boxes.current().public_key()};
 }
 
 auto Node::join(const ledger::Genesis& genesis) -> Result<void> {
@@ -87,8 +91,57 @@ auto Node::follow(ledger::Driver& driver) -> Result<void> {
   while (true) {
     CONSILIUM_TRY(const auto blocks, driver.blocks_after(state().height(), blocks_a_pull));
     for (const auto& block : blocks) CONSILIUM_CHECK(ledger_->append(block));
-    if (blocks.size() < blocks_a_pull) return {};
+    if (blocks.size() < blocks_a_pull) return end_box_epoch();
   }
+}
+
+auto Node::end_box_epoch() -> Result<void> {
+  const auto* self = member();
+  if (self == nullptr) return {};
+  CONSILIUM_CHECK(keys_.boxes.follow(self->info.box_key));
+  if (!boxes_erased_) {
+    CONSILIUM_TRY(const auto saved, load(erased_boxes_record));
+    boxes_erased_ = Height{0};
+    if (saved) {
+      Reader r(*saved, erased_boxes_record);
+      boxes_erased_ = Height{r.u64()};
+      CONSILIUM_CHECK(r.finish());
+    }
+  }
+  if (self->box_since <= *boxes_erased_) return {};
+  // No round ran when the key changed: all of these are closed, and nobody needs a box of theirs.
+  for (const auto& [id, round] : state().rounds()) {
+    if (round.closed_at > self->box_since || round.closed_at <= *boxes_erased_) continue;
+    const auto parameters = state().parameters_of(round);
+    for (const auto& [hospital, submission] : round.manifests) {
+      const auto lists = blobs_.get(submission.manifest.lists);
+      if (!lists) continue;  // this node has never looked at the manifest, so it has no box of it
+      const auto decoded = sealing::ManifestLists::decode(*lists, parameters);
+      if (!decoded) continue;
+      for (const Digest& box : decoded->box_digests) CONSILIUM_CHECK(blobs_.remove(box));
+    }
+  }
+  Writer w;
+  w.u64(self->box_since.value);
+  CONSILIUM_CHECK(save(erased_boxes_record, w.view()));
+  boxes_erased_ = self->box_since;
+  return {};
+}
+
+auto Node::next_box_key() -> Result<std::optional<ledger::Body>> {
+  const auto* self = member();
+  const auto miners = state().committee();
+  if (std::find(miners.begin(), miners.end(), self->id) == miners.end()) return std::nullopt;
+  // A miner that lost its key makes a new one as soon as it may.
+  const bool lost = !keys_.boxes.holds(self->info.box_key) && state().committee_may_change();
+  if (!lost && !state().box_key_is_due(self->id)) return std::nullopt;
+  auto key = keys_.boxes.next(ledger::box_kind_of(state().policy()), secrets_);
+  if (!key) {
+    if (key.error().code != "suite_unavailable") return tl::unexpected(key.error());
+    if (!std::exchange(told_of_box_key_, true)) remarks_.push_back(key.error().message());
+    return std::nullopt;
+  }
+  return ledger::RotateBoxKey{std::move(*key)};
 }
 
 void Node::set_peers(std::vector<std::unique_ptr<courier::BlobPeer>> peers) {
@@ -104,7 +157,8 @@ auto Node::begin_participation() -> Result<void> {
         static_cast<std::size_t>(std::count(round.ready.begin(), round.ready.end(), self->id));
   }
   CONSILIUM_TRY(set_log_, sealing::SetLog::open(directory() / "set.log", answered));
-  participant_.emplace(federation::Identity{self->id, &keys_.box, keys_.training_seed.expose()},
+  participant_.emplace(federation::Identity{self->id, &keys_.boxes.current(),
+                                            keys_.training_seed.expose(), keys_.hedge.expose()},
                        cases_.get(), *this, *set_log_, secrets_);
   return {};
 }
@@ -175,6 +229,9 @@ auto Node::next() -> Result<std::optional<ledger::Transaction>> {
   }
   if (!body) {
     CONSILIUM_TRY(body, participant_->step(state()));
+  }
+  if (!body) {
+    CONSILIUM_TRY(body, next_box_key());
   }
   if (!body && !orders_.empty()) {
     body = std::move(orders_.front());

@@ -26,7 +26,8 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
     std::filesystem::path directory;
     casebase::Schema schema;
     TrainingRule rule;
-    Bytes training_seed;  ///< empty: from the operating system
+    Bytes training_seed;                                      ///< empty: from the operating system
+    sealing::BoxKind box_kind = sealing::BoxKind::classical;  ///< of a box key made now
   };
   /// Opens or makes the node's directory, keys, case base and blobs. The ledger comes with `join`.
   [[nodiscard]] static auto open(Setup setup) -> Result<std::unique_ptr<Node>>;
@@ -83,6 +84,9 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   auto next_of_alignment() -> Result<std::optional<ledger::Body>>;
   auto keep_alignment_outcome(const ledger::AlignmentSession& session) -> Result<void>;
   auto next_vote() const -> std::optional<ledger::Body>;
+  auto next_box_key() -> Result<std::optional<ledger::Body>>;
+  /// The end of a box key's epoch: the old key and the boxes of the rounds before are erased.
+  auto end_box_epoch() -> Result<void>;
 
   Setup setup_;
   NodeKeys keys_;
@@ -97,6 +101,8 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   std::unique_ptr<alignment::Participant> aligner_;
   std::array<std::uint8_t, 16> aligned_session_{};
   bool alignment_done_ = false;
+  std::optional<Height> boxes_erased_;  ///< of the rounds closed until then
+  bool told_of_box_key_ = false;
   std::deque<ledger::Body> orders_;
   std::deque<ledger::Body> alignment_posts_;
   std::vector<std::pair<HospitalId, Bytes>> frames_;

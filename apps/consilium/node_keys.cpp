@@ -34,15 +34,16 @@ auto read_or_make(const std::filesystem::path& file, BytesView wanted, Random& s
 
 }  // namespace
 
-auto open_node_keys(const std::filesystem::path& folder, BytesView training_seed, Random& secrets)
-    -> Result<NodeKeys> {
+auto open_node_keys(const std::filesystem::path& folder, BytesView training_seed,
+                    sealing::BoxKind box_kind, Random& secrets) -> Result<NodeKeys> {
   CONSILIUM_TRY(const auto identity_seed, read_or_make(folder / "identity.key", {}, secrets));
-  CONSILIUM_TRY(const auto box_seed, read_or_make(folder / "box.key", {}, secrets));
+  CONSILIUM_TRY(auto boxes, BoxKeyring::open(folder, box_kind, secrets));
   CONSILIUM_TRY(auto training, read_or_make(folder / "training.key", training_seed, secrets));
   CONSILIUM_TRY(auto alignment, read_or_make(folder / "alignment.key", {}, secrets));
   CONSILIUM_TRY(auto identity, sealing::SigningKey::from_seed(identity_seed.expose()));
-  CONSILIUM_TRY(auto box, sealing::BoxKey::from_seed(box_seed.expose()));
-  return NodeKeys{std::move(identity), std::move(box), std::move(training), std::move(alignment)};
+  CONSILIUM_TRY(auto hedge, read_or_make(folder / "hedge.key", {}, secrets));
+  return NodeKeys{std::move(identity), std::move(boxes), std::move(training), std::move(alignment),
+                  std::move(hedge)};
 }
 
 }  // namespace consilium::app

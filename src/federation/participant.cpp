@@ -151,6 +151,24 @@ struct Participant::Parts {
     return sealing::add_noise(values, rule, secrets);
   }
 
+  /// Counted and remembered durably before they are used; nothing when they were used before.
+  auto draw_one_time_keys(const RoundRecord& round) -> Result<std::optional<sealing::OneTimeKeys>> {
+    constexpr std::string_view name = "rounds/one-time-keys";
+    CONSILIUM_TRY(const auto saved, storage.load(name));
+    auto history = sealing::KeyHistory::begin(secrets);
+    if (saved) {
+      CONSILIUM_TRY(history, sealing::KeyHistory::decode(*saved));
+    }
+    std::optional<sealing::OneTimeKeys> keys = sealing::one_time_keys(
+        secrets, {round.seed, identity.self, history.next_attempt(), identity.hedge_secret});
+    if (auto fresh = history.remember(*keys); !fresh) {
+      remark(round.id, fresh.error().message());
+      keys.reset();
+    }
+    CONSILIUM_CHECK(storage.save(name, history.encode()));
+    return keys;
+  }
+
   auto submission(const State& state, const RoundRecord& round) -> Next {
     Work& w = work[round.id];
     if (w.abstains || !is_hospital()) return std::nullopt;
@@ -180,7 +198,12 @@ struct Participant::Parts {
       values = std::move(*made);
       CONSILIUM_CHECK(keep_update(storage, round.id, round.seed, *values));
     }
-    auto sealed = sealing::seal(parameters, identity.self, *values, secrets);
+    CONSILIUM_TRY(const auto keys, draw_one_time_keys(round));
+    if (!keys) {
+      w.abstains = true;
+      return std::nullopt;
+    }
+    auto sealed = sealing::seal(parameters, identity.self, *values, *keys);
     if (!sealed) {
       w.abstains = true;
       remark(round.id, sealed.error().message());
@@ -634,8 +657,15 @@ struct Participant::Parts {
     return ledger::ModelDigest{round.id, digest};
   }
 
-  /// Shares, masks and openings are erased when nobody may ask for them any more (sealing-spec
-  /// §12).
+  /// Secrets of a round live as long as somebody may ask for them (sealing-spec §12): openings
+  /// until Opening or the end, a miner's shares until the opened sum has passed its tests.
+  void erase_secrets(const RoundRecord& round) {
+    const auto known = work.find(round.id);
+    if (known == work.end()) return;
+    if (round.state >= RoundState::opening) known->second.openings.clear();
+    if (round.state >= RoundState::opened) known->second.shares.clear();
+  }
+
   static void finish(Work& w) {
     w.openings.clear();
     w.shares.clear();
@@ -701,6 +731,8 @@ Participant::~Participant() = default;
 Participant::Participant(Participant&&) noexcept = default;
 
 auto Participant::step(const ledger::State& state) -> Result<std::optional<ledger::Body>> {
+  // Of all rounds first: a round that has something to post must not keep another one's secrets.
+  for (const auto& [id, round] : state.rounds()) parts_->erase_secrets(round);
   for (const auto& [id, round] : state.rounds()) {
     if (const auto known = parts_->work.find(id);
         known != parts_->work.end() && known->second.finished) {
@@ -714,6 +746,12 @@ auto Participant::step(const ledger::State& state) -> Result<std::optional<ledge
 
 auto Participant::model() const -> const learning::Model* {
   return parts_->model ? &*parts_->model : nullptr;
+}
+
+auto Participant::secrets_held(RoundId round) const -> SecretsHeld {
+  const auto known = parts_->work.find(round);
+  if (known == parts_->work.end()) return {};
+  return {known->second.openings.size(), known->second.shares.size()};
 }
 
 auto Participant::take_remarks() -> std::vector<std::string> {

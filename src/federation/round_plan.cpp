@@ -6,7 +6,13 @@ namespace consilium::federation {
 
 namespace {
 constexpr std::size_t part_bytes_max = 1024;
+
+/// The suite with the boxes that the policy asks for.
+auto suite_id(const ledger::State& state, sealing::Suite suite) -> std::uint8_t {
+  return static_cast<std::uint8_t>(state.policy().hybrid_boxes ? sealing::with_hybrid_boxes(suite)
+                                                               : suite);
 }
+}  // namespace
 
 auto UpdatePlan::encode() const -> Bytes {
   Writer w;
@@ -60,7 +66,7 @@ auto update_round(const ledger::State& state, const UpdatePlan& plan, const Upda
   open.data_epoch = state.data_epoch();
   open.base = state.models().empty() ? initial_model(plan.shape, plan.model_seed).digest()
                                      : state.models().back().model;
-  open.suite = static_cast<std::uint8_t>(sealing::Suite::s30);
+  open.suite = suite_id(state, sealing::Suite::s30);
   open.length = plan.shape.parameter_count() + sealing::update_header;
   open.hospitals_max = static_cast<std::uint32_t>(state.hospitals().size());
   open.clip_micro = state.policy().clip_micro;
@@ -78,9 +84,8 @@ auto statistics_round(const ledger::State& state, const Digest& schema, std::siz
   open.data_epoch = state.data_epoch();
   open.base =
       sealing::no_model_base(sealing::stream_id(state.consortium(), open.purpose, open.data_epoch));
-  open.suite =
-      static_cast<std::uint8_t>(sealing::Suite::l48);  // exact sums, never limbs (design §4)
-  open.length = 3 * numbers;                           // count, sum, sum of squares
+  open.suite = suite_id(state, sealing::Suite::l48);  // exact sums, never limbs (design §4)
+  open.length = 3 * numbers;                          // count, sum, sum of squares
   open.hospitals_max = static_cast<std::uint32_t>(state.hospitals().size());
   open.plan = StatisticsPlan{schema, state.policy().cases_max, state.policy().small_cell}.encode();
   return open;

@@ -1,5 +1,6 @@
 #include "consilium/foundation/files.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <utility>
@@ -116,6 +117,39 @@ auto read_file(const fs::path& path, std::size_t size_max) -> Result<Bytes> {
     at += static_cast<std::size_t>(got);
   }
   return out;
+}
+
+auto overwrite_file(const fs::path& path) -> Result<void> {
+  OpenFile file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  if (!file.is_open()) {
+    if (errno == ENOENT || errno == ENOTDIR) {
+      return fail("file_missing", path.string(), "there is no such file: check the path");
+    }
+    return unwritable(path, errno);
+  }
+  struct stat info{};
+  if (::fstat(file.descriptor(), &info) != 0) return unwritable(path, errno);
+  if (!S_ISREG(info.st_mode)) return unwritable(path, EINVAL);
+  const Bytes zeros(4096);
+  for (off_t at = 0; at < info.st_size;) {
+    const auto size =
+        std::min<std::size_t>(zeros.size(), static_cast<std::size_t>(info.st_size - at));
+    const ssize_t put = ::pwrite(file.descriptor(), zeros.data(), size, at);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return unwritable(path, errno);
+    at += put;
+  }
+  if (::fsync(file.descriptor()) != 0) return unwritable(path, errno);
+  return {};
+}
+
+auto erase_file(const fs::path& path) -> Result<void> {
+  if (auto gone = overwrite_file(path); !gone) {
+    if (gone.error().code == "file_missing") return {};
+    return gone;
+  }
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return unwritable(path, errno);
+  return sync_folder(folder_of(path));
 }
 
 auto read_text_file(const fs::path& path, std::size_t size_max) -> Result<std::string> {

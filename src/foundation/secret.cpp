@@ -5,6 +5,8 @@
 #include <vector>
 
 #include <sodium.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 namespace consilium {
 namespace {
@@ -73,6 +75,14 @@ auto equal_in_constant_time(BytesView a, BytesView b) -> bool {
   if (a.size() != b.size()) return false;
   if (a.empty()) return true;
   return sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+void forbid_core_dumps() {
+  const rlimit none{0, 0};
+  CONSILIUM_ENSURE(::setrlimit(RLIMIT_CORE, &none) == 0);
+  // A core handed to a program (core_pattern) ignores the limit; a process that is not dumpable
+  // makes none, and no other one of this user may attach to it.
+  CONSILIUM_ENSURE(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
 }
 
 auto allocate_secret(std::size_t size) -> void* {

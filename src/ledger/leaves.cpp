@@ -77,6 +77,8 @@ auto encode_leaf(const Member& member) -> Bytes {
   if (member.rho_spent_micro != decltype(member.rho_spent_micro){}) {
     for (const std::uint64_t spent : member.rho_spent_micro) out.u64(spent);
   }
+  // Eight bytes beside 0 or 32: no two members have the same leaf.
+  if (member.box_since.value != 0) put(out, member.box_since);
   return out.take();
 }
 

@@ -21,6 +21,7 @@ struct Context {
 
 [[nodiscard]] auto judge(const Context& context, const Propose& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const Vote& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const RotateBoxKey& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const OpenRound& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const SubmitManifest& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const Attest& body) -> Judged;
@@ -63,6 +64,15 @@ void settle_model(Book& book, RoundId round, Height height);
 void insert_sorted(std::vector<HospitalId>& sorted, HospitalId id);
 [[nodiscard]] auto last_released(const State& state, AlignmentSubject subject)
     -> const AlignmentSession*;
+
+/// Members, policy and box keys stand still while a round runs: its committee, its cells and its
+/// votes count on them. Error: `round_running`.
+[[nodiscard]] auto need_no_running_round(const State& state, std::string_view place)
+    -> Result<void>;
+/// sealing-spec §8.3: committee changes take effect only with a new base. While the base that the
+/// next update must start from has a frozen set, miners may have it in their logs, and a newcomer's
+/// would be empty. Error: `base_served`.
+[[nodiscard]] auto need_fresh_base(const State& state, std::string_view place) -> Result<void>;
 
 /// The round, if there is one. Error: `unknown_round`.
 [[nodiscard]] auto round_named(const Book& book, RoundId id) -> Result<const RoundRecord*>;

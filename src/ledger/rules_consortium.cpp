@@ -22,31 +22,15 @@ auto place_of(std::uint64_t proposal) -> std::string {
   return "proposal " + std::to_string(proposal);
 }
 
-/// Members and policy must stand still while a round runs: its committee, its cells and its votes
-/// count on them.
-auto need_no_running_round(const Book& book, std::string_view place) -> Result<void> {
-  for (const auto& [id, round] : book.rounds()) {
-    if (!is_closed(round.state))
-      return fail("round_running", place, "A round is running: vote again when it is closed.");
-  }
-  return {};
-}
-
-/// sealing-spec §8.3: committee changes take effect only with a new base. While the base that the
-/// next update must start from has a frozen set, miners may have it in their logs, and a newcomer's
-/// would be empty.
-auto need_fresh_base(const Book& book, std::string_view place) -> Result<void> {
-  const auto& models = book.models();
-  if (models.empty() && !book.initial_model()) return {};
-  const Digest& base = models.empty() ? *book.initial_model() : models.back().model;
-  if (book.families().contains(base))
-    return fail("base_served", place,
-                "A set of the present base was frozen: members change with the next model.");
-  return {};
+auto need_box_kind(const Book& book, const sealing::BoxPublicKey& key, std::string_view place)
+    -> Result<void> {
+  if (key.kind() == box_kind_of(book.policy())) return {};
+  return fail("wrong_box_kind", place, "The policy asks for box keys of the other kind.");
 }
 
 auto need_new_member(const Book& book, const MemberInfo& info) -> Result<void> {
   CONSILIUM_CHECK(check_member_info(info));
+  CONSILIUM_CHECK(need_box_kind(book, info.box_key, "member " + info.name));
   const std::string place = "member " + info.name;
   if (info.role != MemberRole::hospital)
     return fail("bad_members", place, "Only hospitals are admitted; a server stands in genesis.");
@@ -85,7 +69,9 @@ auto judge_effect(const Book& book, const Propose& proposal, std::string_view pl
                           return {};
                         },
                         [&](const ProposePolicy& change) -> Result<void> {
-                          if (change.policy.topology != book.policy().topology)
+                          // Other boxes need other keys, and these a fresh base.
+                          if (change.policy.topology != book.policy().topology ||
+                              change.policy.hybrid_boxes != book.policy().hybrid_boxes)
                             CONSILIUM_CHECK(need_fresh_base(book, place));
                           return {};
                         },
@@ -225,6 +211,26 @@ auto judge(const Context& context, const Vote& body) -> Judged {
     const Propose decided = changed.proposals().at(id).proposal;
     changed.erase_proposal(id);
     if (outcome == Outcome::accepted) take_effect(changed, decided, height);
+  };
+}
+
+auto judge(const Context& context, const RotateBoxKey& body) -> Judged {
+  const Book& book = context.book;
+  const std::string place = "box key of " + context.sender.info.name;
+  if (!contains(book.committee(), context.sender.id))
+    return fail("not_permitted", place, "Only a member of the committee has boxes to open.");
+  CONSILIUM_CHECK(sealing::check_box_key(body.key));
+  CONSILIUM_CHECK(need_box_kind(book, body.key, place));
+  for (const auto& [id, member] : book.members()) {
+    if (member.info.box_key == body.key)
+      return fail("key_reuse", place, "A member has this key: make a new one.");
+  }
+  CONSILIUM_CHECK(book.committee_may_change());
+  return [sender = context.sender.id, key = body.key, height = context.height](Book& changed) {
+    Member& member = changed.member(sender);
+    member.info.box_key = key;
+    member.box_since = height;
+    ++changed.head().committee_epoch;
   };
 }
 

@@ -96,6 +96,21 @@ auto judge_running(const Book& book, const OpenRound& body, const Digest& stream
   return {};
 }
 
+/// Suite, policy and the committee's keys ask for boxes of one kind.
+auto judge_boxes(const Book& book, sealing::Suite suite) -> Result<void> {
+  if (sealing::has_hybrid_boxes(suite) != book.policy().hybrid_boxes)
+    return fail("wrong_box_kind", "open_round",
+                "The suite's boxes are not of the kind that the policy asks for.");
+  for (const HospitalId miner : book.committee()) {
+    const MemberInfo& info = book.members().at(miner).info;
+    if (info.box_key.kind() != box_kind_of(book.policy()))
+      return fail(
+          "wrong_box_kind", "open_round",
+          "The box key of " + info.name + " is of the other kind: it must rotate it first.");
+  }
+  return {};
+}
+
 auto purpose_index(const OpenRound& body) -> std::size_t {
   return static_cast<std::size_t>(body.purpose) - 1;
 }
@@ -192,7 +207,8 @@ auto judge(const Context& context, const OpenRound& body) -> Judged {
   CONSILIUM_CHECK(judge_shape(book, body, stream));
   const std::vector<HospitalId> active = book.hospitals();
   const std::size_t hospitals = active.size();
-  const std::uint32_t room = suite == sealing::Suite::s30 ? hospitals_max_s30 : hospitals_max_l48;
+  const std::uint32_t room =
+      sealing::body_suite(suite) == sealing::Suite::s30 ? hospitals_max_s30 : hospitals_max_l48;
   if (body.hospitals_max < hospitals || body.hospitals_max > room)
     return fail("too_many_hospitals", "open_round",
                 "hospitals_max holds every active hospital and stays within the suite's room.");
@@ -200,6 +216,7 @@ auto judge(const Context& context, const OpenRound& body) -> Judged {
     return fail("set_too_small", "open_round",
                 "Fewer hospitals are active than honest_min + colluders: admit more first.");
 
+  CONSILIUM_CHECK(judge_boxes(book, suite));
   CONSILIUM_TRY(const std::uint64_t rho_micro, judge_noise(book, body, suite));
 
   RoundRecord round;

@@ -274,6 +274,46 @@ auto State::packers_now(const RoundRecord& round) const -> std::vector<HospitalI
   return ranks;
 }
 
+auto need_no_running_round(const State& state, std::string_view place) -> Result<void> {
+  for (const auto& [id, round] : state.rounds()) {
+    if (!is_closed(round.state))
+      return fail("round_running", place, "A round is running: try again when it is closed.");
+  }
+  return {};
+}
+
+auto need_fresh_base(const State& state, std::string_view place) -> Result<void> {
+  const auto& models = state.models();
+  if (models.empty() && !state.initial_model()) return {};
+  const Digest& base = models.empty() ? *state.initial_model() : models.back().model;
+  if (state.families().contains(base))
+    return fail("base_served", place,
+                "A set of the present base was frozen: the committee changes with the next model.");
+  return {};
+}
+
+auto State::committee_may_change() const -> Result<void> {
+  CONSILIUM_CHECK(need_no_running_round(*this, "committee"));
+  return need_fresh_base(*this, "committee");
+}
+
+auto State::box_key_is_due(HospitalId id) const -> bool {
+  const std::vector<HospitalId> miners = committee();
+  if (std::find(miners.begin(), miners.end(), id) == miners.end()) return false;
+  const Member& member = members().at(id);
+  bool due = member.info.box_key.kind() != box_kind_of(policy());
+  if (policy().box_epoch_rounds != 0) {
+    const Height since = std::max(member.since, member.box_since);
+    const auto served = std::count_if(rounds().begin(), rounds().end(), [since](const auto& item) {
+      const RoundRecord& round = item.second;
+      return round.open.purpose == sealing::Purpose::update &&
+             round.state == RoundState::accepted && round.closed_at > since;
+    });
+    due = due || static_cast<std::uint64_t>(served) >= policy().box_epoch_rounds;
+  }
+  return due && committee_may_change().has_value();
+}
+
 auto State::data_epoch() const -> std::uint64_t {
   const AlignmentSession* session = last_released(*this, AlignmentSubject::pattern);
   return session == nullptr ? 0 : session->record.epoch;

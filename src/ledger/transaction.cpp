@@ -62,27 +62,43 @@ static void get_ascending(Reader& in, std::vector<HospitalId>& ids) {
   if (std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>{}) != ids.end()) in.reject();
 }
 
+/// Set in a member's role when its box key is a hybrid one.
+constexpr std::uint8_t lattice_follows = 0x80;
+
 static void get(Reader& in, MemberInfo& member) {
   member.name = in.text(name_bytes_max);
   member.title = in.text(title_bytes_max);
-  member.role = get_enumeration<MemberRole>(in, 2);
+  const std::uint8_t first = in.u8();
+  const bool hybrid = (first & lattice_follows) != 0;
+  const auto role = static_cast<std::uint8_t>(first & ~lattice_follows);
+  if (role < 1 || role > 2) in.reject();
+  member.role = static_cast<MemberRole>(role);
   get_array(in, member.key.bytes);
   get_array(in, member.box_key.bytes);
+  if (hybrid) member.box_key.lattice = in.fixed(sealing::lattice_key_size);
 }
 
 /// Set in a byte or number before them when fields follow that are usually zero: what has none of
 /// them is written as if there were none, and one value still has one encoding.
 constexpr std::uint8_t more_follows = 0x80;
+constexpr std::uint8_t box_rules_follow = 0x40;
 constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
 
 static auto has_budgets(const Policy& policy) -> bool {
   return policy.rho_budget_micro != decltype(policy.rho_budget_micro){};
 }
 
+static auto has_box_rules(const Policy& policy) -> bool {
+  const Policy usual;
+  return policy.box_epoch_rounds != usual.box_epoch_rounds ||
+         policy.hybrid_boxes != usual.hybrid_boxes;
+}
+
 static void get(Reader& in, Policy& policy) {
   const std::uint8_t first = in.u8();
   const bool budgets = (first & more_follows) != 0;
-  const auto topology = static_cast<std::uint8_t>(first & ~more_follows);
+  const bool box_rules = (first & box_rules_follow) != 0;
+  const auto topology = static_cast<std::uint8_t>(first & ~(more_follows | box_rules_follow));
   if (topology < 1 || topology > 2) in.reject();
   policy.topology = static_cast<Topology>(topology);
   policy.honest_min = in.u16();
@@ -104,9 +120,15 @@ static void get(Reader& in, Policy& policy) {
   policy.data_percent = in.u16();
   policy.verify_percent = in.u16();
   policy.pack_percent = in.u16();
-  if (!budgets) return;
-  for (auto& budget : policy.rho_budget_micro) budget = in.u64();
-  if (!has_budgets(policy)) in.reject();
+  if (budgets) {
+    for (auto& budget : policy.rho_budget_micro) budget = in.u64();
+    if (!has_budgets(policy)) in.reject();
+  }
+  if (box_rules) {
+    policy.box_epoch_rounds = in.u32();
+    policy.hybrid_boxes = in.boolean();
+    if (!has_box_rules(policy)) in.reject();
+  }
 }
 
 // --- one variant, one number: its place in the list, from 1
@@ -397,6 +419,18 @@ static void get(Reader& in, CloseAlignment& body) {
   get_array(in, body.session);
 }
 
+static void put(Writer& out, const RotateBoxKey& body) {
+  out.bytes(body.key.encode());
+}
+static void get(Reader& in, RotateBoxKey& body) {
+  auto key = sealing::BoxPublicKey::decode(in.bytes(sealing::hybrid_box_key_size));
+  if (key) {
+    body.key = std::move(*key);
+  } else {
+    in.reject();
+  }
+}
+
 /// All but the signature.
 static void put_signed_part(Writer& out, const Transaction& transaction) {
   out.u8(transaction_version).digest(transaction.consortium);
@@ -464,15 +498,21 @@ void put(Writer& out, const std::vector<sealing::SetMember>& set) {
 }
 
 void put(Writer& out, const MemberInfo& member) {
-  out.text(member.name).text(member.title).u8(static_cast<std::uint8_t>(member.role));
+  const bool hybrid = member.box_key.kind() == sealing::BoxKind::hybrid;
+  const auto role = static_cast<std::uint8_t>(member.role);
+  out.text(member.name).text(member.title);
+  out.u8(static_cast<std::uint8_t>(role | (hybrid ? lattice_follows : 0U)));
   put_array(out, member.key.bytes);
   put_array(out, member.box_key.bytes);
+  if (hybrid) out.fixed(member.box_key.lattice);
 }
 
 void put(Writer& out, const Policy& policy) {
   const auto topology = static_cast<std::uint8_t>(policy.topology);
   const bool budgets = has_budgets(policy);
-  out.u8(budgets ? topology | more_follows : topology);
+  const bool box_rules = has_box_rules(policy);
+  out.u8(static_cast<std::uint8_t>(topology | (budgets ? more_follows : 0U) |
+                                   (box_rules ? box_rules_follow : 0U)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -480,8 +520,10 @@ void put(Writer& out, const Policy& policy) {
   out.u16(policy.align_threshold).boolean(policy.allow_k2).u64(policy.align_cap);
   out.u32(policy.sessions_a_year).u32(policy.round_pool);
   out.u16(policy.data_percent).u16(policy.verify_percent).u16(policy.pack_percent);
-  if (!budgets) return;
-  for (const std::uint64_t budget : policy.rho_budget_micro) out.u64(budget);
+  if (budgets) {
+    for (const std::uint64_t budget : policy.rho_budget_micro) out.u64(budget);
+  }
+  if (box_rules) out.u32(policy.box_epoch_rounds).boolean(policy.hybrid_boxes);
 }
 
 void put(Writer& out, const Propose& body) {
@@ -546,6 +588,10 @@ auto check_member_info(const MemberInfo& member) -> Result<void> {
   return sealing::check_box_key(member.box_key);
 }
 
+auto box_kind_of(const Policy& policy) -> sealing::BoxKind {
+  return policy.hybrid_boxes ? sealing::BoxKind::hybrid : sealing::BoxKind::classical;
+}
+
 auto check_policy(const Policy& policy) -> Result<void> {
   constexpr std::uint64_t rho_budget_most_micro = 1'000'000'000;
   constexpr std::uint32_t heights_max = 1'000'000;
@@ -572,6 +618,8 @@ auto check_policy(const Policy& policy) -> Result<void> {
     return bad("align_cap is 1 to 2^28 cells.");
   if (policy.sessions_a_year < 1 || policy.sessions_a_year > 10'000)
     return bad("sessions_a_year is 1 to 10 000.");
+  if (policy.box_epoch_rounds > heights_max)
+    return bad("box_epoch_rounds is at most 1 000 000 rounds.");
   if (policy.data_percent > 100 || policy.verify_percent > 100 || policy.pack_percent > 100 ||
       policy.data_percent + policy.verify_percent + policy.pack_percent != 100)
     return bad("The percents of data, verification and packing add up to 100.");
@@ -589,6 +637,12 @@ auto check_genesis(const Genesis& genesis) -> Result<void> {
   for (const auto& server : genesis.servers) CONSILIUM_CHECK(check_member_info(server));
   if (genesis.founder.role != MemberRole::hospital)
     return fail("bad_members", "genesis", "The founder is a hospital.");
+  const auto has_other_box = [&genesis](const MemberInfo& member) {
+    return member.box_key.kind() != box_kind_of(genesis.policy);
+  };
+  if (has_other_box(genesis.founder) ||
+      std::any_of(genesis.servers.begin(), genesis.servers.end(), has_other_box))
+    return fail("wrong_box_kind", "genesis", "Box keys are of the kind that the policy asks for.");
   const std::size_t servers = genesis.policy.topology == Topology::central ? 1 : 0;
   if (genesis.servers.size() != servers)
     return fail("bad_members", "genesis", "Central needs exactly one server, committee has none.");
@@ -661,7 +715,7 @@ auto name_of(const Body& body) -> std::string_view {
       "publish_share",   "result_attest",  "vote_commit",
       "vote_reveal",     "decide",         "model_digest",
       "abort",           "open_alignment", "publish_alignment",
-      "close_alignment"};
+      "close_alignment", "rotate_box_key"};
   return names.at(body.index());
 }
 

@@ -1,5 +1,7 @@
 #include "body_layout.hpp"
 
+#include <algorithm>
+
 #include "consilium/foundation/codec.hpp"
 
 namespace consilium::sealing {
@@ -7,7 +9,7 @@ namespace {
 
 /// What one key may seal: the security figures of §3.1 count no more rows.
 auto length_cap(Suite suite) -> std::uint64_t {
-  return suite == Suite::l48 ? 10'000'000 : 200'000'000;
+  return body_suite(suite) == Suite::l48 ? 10'000'000 : 200'000'000;
 }
 
 }  // namespace
@@ -64,6 +66,13 @@ auto check_round(const RoundParameters& round, bool needs_box_keys) -> Result<Bo
       !keys_fit) {
     return fail("length_mismatch", "round " + std::to_string(round.round.value),
                 "The committee's size, threshold and box keys do not fit together.");
+  }
+  const BoxKind kind = has_hybrid_boxes(round.suite) ? BoxKind::hybrid : BoxKind::classical;
+  const bool one_kind = std::all_of(round.box_keys.begin(), round.box_keys.end(),
+                                    [kind](const BoxPublicKey& key) { return key.kind() == kind; });
+  if (needs_box_keys && !one_kind) {
+    return fail("wrong_box_kind", "round " + std::to_string(round.round.value),
+                "A miner's box key is not of the kind that the suite asks for; it must rotate it.");
   }
   return layout;
 }

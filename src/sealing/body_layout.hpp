@@ -60,7 +60,8 @@ class BodyLayout {
 };
 
 /// A round as handed in is complete: suite, length, committee, and (where asked) a box key for
-/// every miner. Errors: those of BodyLayout::of, `length_mismatch`.
+/// every miner, of the suite's kind. Errors: those of BodyLayout::of, `length_mismatch`,
+/// `wrong_box_kind`.
 [[nodiscard]] auto check_round(const RoundParameters& round, bool needs_box_keys)
     -> Result<BodyLayout>;
 

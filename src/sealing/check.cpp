@@ -90,8 +90,8 @@ auto open_share(const RoundParameters& round, const Manifest& manifest, const Ma
         "unavailable", hospital_place(manifest),
         "These bytes are not the box the manifest names; fetch them again, do not complain.");
   }
-  CONSILIUM_TRY(const SecretBytes plaintext, key.open(box));
   const auto context = box_context(round, manifest.hospital, miner);
+  CONSILIUM_TRY(const SecretBytes plaintext, key.open(box, context));
   ShareOpening opening{.share = SecretBytes(layout.polynomial_size()),
                        .masks = SecretBytes(layout.masks_size()),
                        .salt = SecretBytes(salt_size)};

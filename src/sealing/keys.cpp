@@ -4,6 +4,8 @@
 
 #include <sodium.h>
 
+#include "xwing.hpp"
+
 namespace consilium::sealing {
 namespace {
 
@@ -69,21 +71,80 @@ auto verify(const VerifyKey& key, BytesView message, const Signature& signature)
               "The signature does not belong to this message and key; the message is refused.");
 }
 
-auto BoxKey::make(Random& random) -> BoxKey {
-  const SecretBytes seed = random_seed(random);
-  return *from_seed(seed.expose());
+auto hybrid_boxes_available() -> bool {
+  return ml_kem::is_available();
 }
 
-auto BoxKey::from_seed(BytesView seed) -> Result<BoxKey> {
+auto check_available(BoxKind kind) -> Result<void> {
+  if (kind == BoxKind::classical || hybrid_boxes_available()) return {};
+  return fail("suite_unavailable", "hybrid boxes",
+              "This program was built without ML-KEM-768; run ./dev setup and build it again.");
+}
+
+auto BoxPublicKey::encode() const -> Bytes {
+  Bytes out = lattice;
+  out.insert(out.end(), bytes.begin(), bytes.end());
+  return out;
+}
+
+auto BoxPublicKey::decode(BytesView bytes) -> Result<BoxPublicKey> {
+  if (bytes.size() != classical_box_key_size && bytes.size() != hybrid_box_key_size) {
+    return fail("bad_key", "box key", "A box key has 32 bytes, a hybrid one 1216.");
+  }
+  const BytesView lattice = bytes.first(bytes.size() - classical_box_key_size);
+  BoxPublicKey key;
+  key.lattice.assign(lattice.begin(), lattice.end());
+  std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(lattice.size()), bytes.end(),
+            key.bytes.begin());
+  return key;
+}
+
+struct BoxKey::Opener {
+  SecretBytes classical;    ///< X25519
+  xwing::SecretKey hybrid;  ///< one of the two is empty
+};
+
+BoxKey::BoxKey(SecretBytes seed, std::unique_ptr<Opener> opener, BoxPublicKey key)
+    : seed_(std::move(seed)), opener_(std::move(opener)), public_(std::move(key)) {}
+BoxKey::~BoxKey() = default;
+BoxKey::BoxKey(BoxKey&&) noexcept = default;
+auto BoxKey::operator=(BoxKey&& other) noexcept -> BoxKey& {
+  // Moving secret memory swaps it: what was here must not live on in `other`.
+  seed_.erase();
+  seed_ = std::move(other.seed_);
+  opener_ = std::move(other.opener_);
+  public_ = std::move(other.public_);
+  return *this;
+}
+
+auto BoxKey::make(Random& random) -> BoxKey {
+  const SecretBytes seed = random_seed(random);
+  return std::move(*from_seed(seed.expose()));
+}
+
+auto BoxKey::make(Random& random, BoxKind kind) -> Result<BoxKey> {
+  const SecretBytes seed = random_seed(random);
+  return from_seed(seed.expose(), kind);
+}
+
+auto BoxKey::from_seed(BytesView seed, BoxKind kind) -> Result<BoxKey> {
   CONSILIUM_CHECK(checked_seed(seed));
+  CONSILIUM_CHECK(check_available(kind));
   start_sodium();
   SecretBytes kept(seed_size);
   std::copy(seed.begin(), seed.end(), kept.expose().begin());
-  SecretBytes secret(crypto_box_SECRETKEYBYTES);
+  auto opener = std::make_unique<Opener>();
   BoxPublicKey key;
-  CONSILIUM_ENSURE(crypto_box_seed_keypair(key.bytes.data(), secret.expose().data(), seed.data()) ==
-                   0);
-  return BoxKey(std::move(kept), std::move(secret), key);
+  if (kind == BoxKind::classical) {
+    opener->classical = SecretBytes(crypto_box_SECRETKEYBYTES);
+    CONSILIUM_ENSURE(crypto_box_seed_keypair(key.bytes.data(), opener->classical.expose().data(),
+                                             seed.data()) == 0);
+  } else {
+    Bytes both(xwing::public_key_size);
+    opener->hybrid = xwing::expand(seed, both);
+    CONSILIUM_TRY(key, BoxPublicKey::decode(both));
+  }
+  return BoxKey(std::move(kept), std::move(opener), std::move(key));
 }
 
 auto BoxKey::seed() const -> SecretBytes {
@@ -92,13 +153,43 @@ auto BoxKey::seed() const -> SecretBytes {
   return copy;
 }
 
-auto BoxKey::open(BytesView box) const -> Result<SecretBytes> {
-  const auto refuse = [] { return fail("bad_box", "box", "The box does not open with this key."); };
-  if (box.size() < crypto_box_SEALBYTES) return refuse();
+namespace {
+
+constexpr std::size_t hybrid_overhead =
+    xwing::ciphertext_size + crypto_aead_xchacha20poly1305_ietf_ABYTES;
+static_assert(hybrid_box_key_size == xwing::public_key_size);
+static_assert(xwing::shared_size == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
+/// A box's key is used once, so its nonce may be the same for all.
+constexpr std::array<std::uint8_t, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES> nonce{};
+
+auto refuse_box() {
+  return fail("bad_box", "box", "The box does not open with this key.");
+}
+
+auto open_hybrid(const xwing::SecretKey& key, BytesView box, BytesView context)
+    -> Result<SecretBytes> {
+  if (box.size() < hybrid_overhead) return refuse_box();
+  const SecretBytes shared = xwing::decapsulate(key, box.first(xwing::ciphertext_size));
+  if (shared.size() == 0) return refuse_box();
+  const BytesView sealed = box.subspan(xwing::ciphertext_size);
+  SecretBytes plaintext(box.size() - hybrid_overhead);
+  if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+          plaintext.expose().data(), nullptr, nullptr, sealed.data(), sealed.size(), context.data(),
+          context.size(), nonce.data(), shared.expose().data()) != 0) {
+    return refuse_box();
+  }
+  return plaintext;
+}
+
+}  // namespace
+
+auto BoxKey::open(BytesView box, BytesView context) const -> Result<SecretBytes> {
+  if (public_.kind() == BoxKind::hybrid) return open_hybrid(opener_->hybrid, box, context);
+  if (box.size() < crypto_box_SEALBYTES) return refuse_box();
   SecretBytes plaintext(box.size() - crypto_box_SEALBYTES);
   if (crypto_box_seal_open(plaintext.expose().data(), box.data(), box.size(), public_.bytes.data(),
-                           secret_.expose().data()) != 0) {
-    return refuse();
+                           opener_->classical.expose().data()) != 0) {
+    return refuse_box();
   }
   return plaintext;
 }
@@ -109,15 +200,40 @@ auto check_box_key(const BoxPublicKey& key) -> Result<void> {
   // order to zero.
   constexpr std::array<std::uint8_t, crypto_scalarmult_SCALARBYTES> scalar{1};
   std::array<std::uint8_t, crypto_scalarmult_BYTES> point{};
-  if (crypto_scalarmult(point.data(), scalar.data(), key.bytes.data()) == 0) return {};
-  return fail("bad_key", "box key", "This is no usable X25519 key; its owner must make a new one.");
+  if (crypto_scalarmult(point.data(), scalar.data(), key.bytes.data()) != 0) {
+    return fail("bad_key", "box key",
+                "This is no usable X25519 key; its owner must make a new one.");
+  }
+  if (key.kind() == BoxKind::hybrid && !ml_kem::is_public_key(key.lattice)) {
+    return fail("bad_key", "box key",
+                "This is no usable ML-KEM-768 key; its owner must make a new one.");
+  }
+  return {};
 }
 
-auto close_box(const BoxPublicKey& to, BytesView plaintext) -> Bytes {
+auto close_box(const BoxPublicKey& to, BytesView plaintext, BytesView context) -> Bytes {
   start_sodium();
-  Bytes box(plaintext.size() + crypto_box_SEALBYTES);
-  CONSILIUM_ENSURE(
-      crypto_box_seal(box.data(), plaintext.data(), plaintext.size(), to.bytes.data()) == 0);
+  if (to.kind() == BoxKind::classical) {
+    Bytes box(plaintext.size() + crypto_box_SEALBYTES);
+    CONSILIUM_ENSURE(
+        crypto_box_seal(box.data(), plaintext.data(), plaintext.size(), to.bytes.data()) == 0);
+    return box;
+  }
+  SecretBytes chance(xwing::chance_size);
+  randombytes_buf(chance.expose().data(), chance.size());
+  return close_hybrid_box(to, plaintext, context, chance.expose());
+}
+
+auto close_hybrid_box(const BoxPublicKey& to, BytesView plaintext, BytesView context,
+                      BytesView chance) -> Bytes {
+  Bytes box(plaintext.size() + hybrid_overhead);
+  const std::span<std::uint8_t> out(box);
+  const SecretBytes shared =
+      xwing::encapsulate(to.encode(), chance, out.first(xwing::ciphertext_size));
+  CONSILIUM_ENSURE(crypto_aead_xchacha20poly1305_ietf_encrypt(
+                       out.subspan(xwing::ciphertext_size).data(), nullptr, plaintext.data(),
+                       plaintext.size(), context.data(), context.size(), nullptr, nonce.data(),
+                       shared.expose().data()) == 0);
   return box;
 }
 

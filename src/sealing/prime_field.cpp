@@ -70,7 +70,7 @@ auto fields_of(Suite suite) -> std::span<const PrimeField> {
   static const std::vector<PrimeField> s30 = make_fields(Suite::s30);
   static const std::vector<PrimeField> l48 = make_fields(Suite::l48);
   static const std::vector<PrimeField> l60 = make_fields(Suite::l60);
-  switch (suite) {
+  switch (body_suite(suite)) {
     case Suite::s30:
       return s30;
     case Suite::l48:

@@ -6,18 +6,6 @@
 namespace consilium::sealing {
 namespace {
 
-/// One-time keys, drawn for one seal and never kept: they die with this object.
-struct OneTimeKeys {
-  SecretBytes key{32};      ///< k_s
-  SecretBytes errors{32};   ///< k_e
-  SecretBytes sharing{32};  ///< k_f
-  explicit OneTimeKeys(Random& secrets) {
-    secrets.fill(key.expose());
-    secrets.fill(errors.expose());
-    secrets.fill(sharing.expose());
-  }
-};
-
 /// A vector that lies in memory, as a source.
 class SpanSource final : public ValueSource {
  public:
@@ -68,6 +56,11 @@ auto box_plaintext(BytesView context, const ShareOpening& opening) -> SecretByte
 
 auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std::int64_t> values,
           Random& secrets) -> Result<Sealed> {
+  return seal(round, hospital, values, unhedged_keys(secrets));
+}
+
+auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std::int64_t> values,
+          const OneTimeKeys& keys) -> Result<Sealed> {
   CONSILIUM_CHECK(check_round(round, true));
   CONSILIUM_TRY(const Scale scale, scale_of(round.suite, round.hospitals_max));
   if (values.size() != round.length) {
@@ -80,19 +73,27 @@ auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std
   MemorySink body;
   Sealed sealed;
   CONSILIUM_TRY(static_cast<SealedKeys&>(sealed),
-                seal_stream(round, hospital, source, body, secrets, SealThreads::one));
+                seal_stream(round, hospital, source, body, keys, SealThreads::one));
   sealed.body = body.take();
   return sealed;
 }
 
 auto seal_stream(const RoundParameters& round, HospitalId hospital, ValueSource& values,
                  BodySink& body, Random& secrets, SealThreads threads) -> Result<SealedKeys> {
+  return seal_stream(round, hospital, values, body, unhedged_keys(secrets), threads);
+}
+
+auto seal_stream(const RoundParameters& round, HospitalId hospital, ValueSource& values,
+                 BodySink& body, const OneTimeKeys& keys, SealThreads threads)
+    -> Result<SealedKeys> {
   CONSILIUM_ENSURE(hospital.value != 0);
   CONSILIUM_TRY(const BodyLayout layout, check_round(round, true));
   CONSILIUM_TRY(const Scale scale, scale_of(round.suite, round.hospitals_max));
-  for (const BoxPublicKey& key : round.box_keys) CONSILIUM_CHECK(check_box_key(key));
+  for (const BoxPublicKey& key : round.box_keys) {
+    CONSILIUM_CHECK(check_box_key(key));
+    CONSILIUM_CHECK(check_available(key.kind()));
+  }
 
-  const OneTimeKeys keys(secrets);
   const std::size_t degree = layout.degree();
   KeyWords key(layout.fields().size() * degree);
   WordStream key_stream(keys.key.expose());
@@ -136,7 +137,7 @@ auto seal_stream(const RoundParameters& round, HospitalId hospital, ValueSource&
     const auto context = box_context(round, hospital, MinerId{miner});
     lists.share_digests.push_back(share_digest(context, opening));
     const SecretBytes plaintext = box_plaintext(context, opening);
-    sealed.boxes.push_back(close_box(round.box_keys[miner - 1U], plaintext.expose()));
+    sealed.boxes.push_back(close_box(round.box_keys[miner - 1U], plaintext.expose(), context));
     lists.box_digests.push_back(sha256(sealed.boxes.back()));
     sealed.openings.push_back(std::move(opening));
   }

@@ -48,7 +48,7 @@ const SuiteParameters l60{.suite = Suite::l60,
 
 /// The sizes for which the formulas below were checked, one by one (§3.2).
 auto hospitals_cap(Suite suite) -> std::uint32_t {
-  return suite == Suite::s30 ? 64 : 1024;
+  return body_suite(suite) == Suite::s30 ? 64 : 1024;
 }
 
 /// ⌈√(n·η·(λ+1)·ln 2)⌉ with λ = 64, in integers so that every machine has the same bound.
@@ -63,7 +63,7 @@ auto error_bound(std::uint64_t hospitals, std::uint64_t eta) -> std::int64_t {
 }  // namespace
 
 auto parameters_of(Suite suite) -> const SuiteParameters& {
-  switch (suite) {
+  switch (body_suite(suite)) {
     case Suite::s30:
       return s30;
     case Suite::l48:
@@ -76,11 +76,14 @@ auto parameters_of(Suite suite) -> const SuiteParameters& {
 
 auto suite_from_id(std::uint8_t id) -> Result<Suite> {
   for (const Suite suite : {Suite::s30, Suite::l48, Suite::l60}) {
-    if (id == static_cast<std::uint8_t>(suite)) return suite;
+    for (const Suite known : {suite, with_hybrid_boxes(suite)}) {
+      if (id == static_cast<std::uint8_t>(known)) return known;
+    }
   }
   return fail(
       "bad_suite", "suite " + std::to_string(id),
-      "This program knows the suites 1 (S30) and 17 (L48); update it or correct the round.");
+      "This program knows the suites 1 (S30), 17 (L48) and 33 (L60), and with hybrid boxes 65, 81 "
+      "and 97; update it or correct the round.");
 }
 
 auto scale_of(Suite suite, std::uint32_t hospitals_max) -> Result<Scale> {

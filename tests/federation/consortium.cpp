@@ -24,7 +24,8 @@ Consortium::Consortium(std::size_t hospitals, ledger::Topology topology) {
              std::make_unique<MemoryStorage>(blobs),
              std::nullopt,
              std::nullopt,
-             false};
+             false,
+             Bytes(32, static_cast<std::uint8_t>(0x80 + members.size()))};
     members.push_back(std::move(m));
   };
   const auto info = [&](const Member& m) {
@@ -80,8 +81,8 @@ void Consortium::restart(std::size_t member) {
   auto log = sealing::SetLog::open(folder_ / (m.name + ".log"), answered);
   ASSERT_TRUE(log) << log.error().message();
   m.set_log.emplace(std::move(*log));
-  m.participant.emplace(Identity{m.id, &m.box, m.training_seed}, m.cases.get(), *m.storage,
-                        *m.set_log, random_);
+  m.participant.emplace(Identity{m.id, &m.box, m.training_seed, m.hedge_secret}, m.cases.get(),
+                        *m.storage, *m.set_log, chance != nullptr ? *chance : random_);
 }
 
 auto Consortium::post(std::size_t member, ledger::Body body) -> ledger::Verdict {

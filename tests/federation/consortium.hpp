@@ -117,6 +117,7 @@ class Consortium {
     std::optional<sealing::SetLog> set_log;
     std::optional<Participant> participant;
     bool away = false;
+    Bytes hedge_secret;
   };
 
   explicit Consortium(std::size_t hospitals,
@@ -141,6 +142,7 @@ class Consortium {
   }
 
   std::vector<Member> members;
+  Random* chance = nullptr;  ///< of every participant from its next restart on
   SharedBlobs blobs;
   std::vector<std::string> remarks;
   std::vector<std::string> refusals;

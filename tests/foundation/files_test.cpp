@@ -86,6 +86,24 @@ TEST_F(FilesTest, keeps_the_old_file_when_the_new_one_cannot_be_written) {
   EXPECT_EQ(names(), std::vector<std::string>{"state.bin"});
 }
 
+TEST_F(FilesTest, erases_what_a_file_held_and_then_its_name) {
+  const fs::path path = folder_ / "box.key";
+  const fs::path other_name = folder_ / "still-open";
+  for (const std::size_t size : {0U, 32U, 4096U, 10001U}) {
+    ASSERT_TRUE(write_file_durably(path, Bytes(size, 0xA7)));
+    fs::remove(other_name);
+    fs::create_hard_link(path, other_name);  // the same bytes on the disk, by another name
+    ASSERT_TRUE(erase_file(path));
+    EXPECT_FALSE(fs::exists(path));
+    EXPECT_EQ(read_file(other_name).value(), Bytes(size)) << "zeros, as many as there were bytes";
+  }
+  EXPECT_TRUE(erase_file(path)) << "nothing there is no error";
+  EXPECT_EQ(overwrite_file(path).error().code, "file_missing");
+  EXPECT_EQ(erase_file(folder_).error().code, "file_unwritable");
+  fs::create_symlink(other_name, path);
+  EXPECT_EQ(erase_file(path).error().code, "file_unwritable") << "a link is not followed";
+}
+
 TEST_F(FilesTest, never_shows_half_a_file_while_several_write_it) {
   const fs::path path = folder_ / "blob";
   ASSERT_TRUE(write_file_durably(path, Bytes(10, 0)));

@@ -2,10 +2,17 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <limits>
 #include <numeric>
+#include <sstream>
+#include <string>
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace consilium {
 namespace {
@@ -32,6 +39,57 @@ TEST(Secret, moves_and_leaves_nothing_behind) {
   third.erase();
   EXPECT_EQ(third.size(), 0U);
   EXPECT_TRUE(third.expose().empty());
+}
+
+/// What the kernel says of the page at this address: "VmFlags: rd wr … lo … dd".
+auto page_flags(const void* address) -> std::string {
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  std::ifstream maps("/proc/self/smaps");
+  std::string line;
+  bool inside = false;
+  while (std::getline(maps, line)) {
+    std::uintptr_t from = 0;
+    std::uintptr_t to = 0;
+    char dash = 0;
+    std::istringstream head(line);
+    if (head >> std::hex >> from >> dash >> to && dash == '-') {
+      inside = from <= wanted && wanted < to;
+    } else if (inside && line.starts_with("VmFlags:")) {
+      return line + " ";
+    }
+  }
+  return {};
+}
+
+TEST(Secret, is_locked_and_left_out_of_core_dumps) {
+  const SecretBytes secret(7680);
+  for (const std::size_t at : {std::size_t{0}, secret.size() - 1}) {
+    const std::string flags = page_flags(secret.expose().data() + at);
+    ASSERT_FALSE(flags.empty());
+    EXPECT_NE(flags.find(" dd "), std::string::npos) << flags;
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+    if (limit.rlim_cur < (1U << 20U)) continue;  // the system locks nothing for this user
+    EXPECT_NE(flags.find(" lo "), std::string::npos) << flags;
+  }
+  const Bytes plain(1U << 20U, 7);
+  EXPECT_EQ(page_flags(plain.data() + (1U << 19U)).find(" dd "), std::string::npos)
+      << "the flag means something";
+}
+
+TEST(CoreDumps, are_forbidden_to_a_program_that_says_so) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    forbid_core_dumps();
+    rlimit limit{1, 1};
+    const bool none = ::getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0 &&
+                      ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0;
+    ::_exit(none ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Secret, stops_the_process_when_its_size_cannot_be) {

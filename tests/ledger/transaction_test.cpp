@@ -24,6 +24,10 @@ auto sample_record() -> AlignmentRecord {
 /// Every kind of body, with every kind inside it.
 auto all_bodies() -> std::vector<Body> {
   const Identity other("other");
+  const Identity hybrid("hybrid", true);
+  Policy boxes;
+  boxes.box_epoch_rounds = 0;
+  boxes.hybrid_boxes = true;
   sealing::Manifest manifest;
   manifest.suite = 1;
   manifest.hospital = id(3);
@@ -61,7 +65,11 @@ auto all_bodies() -> std::vector<Body> {
           align(AlignFix{}),
           align(AlignAborted{"bad_frame", id(1), id(2)}),
           align(AlignReceipt{digest_of("c"), digest_of("i"), digest_of("v"), 4, 5}),
-          CloseAlignment{{7}}};
+          CloseAlignment{{7}},
+          RotateBoxKey{other.info.box_key},
+          RotateBoxKey{hybrid.info.box_key},
+          Propose{ProposeAdmit{hybrid.info}},
+          Propose{ProposePolicy{boxes}}};
 }
 
 auto wrap(const Body& body) -> Transaction {
@@ -175,6 +183,7 @@ TEST(Transaction, is_named_as_the_design_names_it) {
   EXPECT_EQ(name_of(Body{ModelDigest{}}), "model_digest");
   EXPECT_EQ(name_of(Body{CloseAlignment{}}), "close_alignment");
   EXPECT_EQ(name_of(Body{Propose{}}), "propose");
+  EXPECT_EQ(name_of(Body{RotateBoxKey{}}), "rotate_box_key");
 }
 
 TEST(Genesis, reads_back_and_names_the_consortium_by_its_digest) {

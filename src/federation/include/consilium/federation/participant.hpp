@@ -40,7 +40,15 @@ class NodeStorage {
 struct Identity {
   HospitalId self;
   const sealing::BoxKey* box_key = nullptr;
-  BytesView training_seed;  ///< secret; empty for the server of `central`
+  BytesView training_seed;   ///< secret; empty for the server of `central`
+  BytesView hedge_secret{};  ///< of this node, for its one-time keys (one_time_keys.hpp)
+};
+
+/// What still lies in this process's memory of a round, for whoever must know that it is gone.
+struct SecretsHeld {
+  std::size_t openings = 0;  ///< this hospital's, to answer complaints: until Opening or the end
+  std::size_t shares = 0;  ///< this miner's: until the opened sum has passed its tests, or the end
+  auto operator==(const SecretsHeld&) const -> bool = default;
 };
 
 class Participant {
@@ -60,6 +68,7 @@ class Participant {
   /// The model of the last accepted round (the initial one before), once an update round has been
   /// seen.
   [[nodiscard]] auto model() const -> const learning::Model*;
+  [[nodiscard]] auto secrets_held(RoundId round) const -> SecretsHeld;
   /// What this node refused and why, for its log: ids and codes only.
   [[nodiscard]] auto take_remarks() -> std::vector<std::string>;
 

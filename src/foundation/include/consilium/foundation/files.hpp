@@ -21,6 +21,14 @@ enum class Readers { owner, by_umask };
 [[nodiscard]] auto write_file_durably(const std::filesystem::path& path, BytesView bytes,
                                       Readers readers = Readers::by_umask) -> Result<void>;
 
+/// Overwrites a file with zeros in place and syncs it: what comes before unlinking or replacing a
+/// key. A disk may keep the old bytes elsewhere (wear levelling, snapshots, copy on write), and
+/// nothing here reaches them. Errors: `file_missing`, `file_unwritable`.
+[[nodiscard]] auto overwrite_file(const std::filesystem::path& path) -> Result<void>;
+/// Overwrites, unlinks, and syncs the folder. Erasing what is not there is no error. Error:
+/// `file_unwritable`.
+[[nodiscard]] auto erase_file(const std::filesystem::path& path) -> Result<void>;
+
 /// Makes what was renamed, made or removed in a folder survive a crash. Error: `file_unwritable`.
 [[nodiscard]] auto sync_folder(const std::filesystem::path& folder) -> Result<void>;
 

@@ -14,8 +14,14 @@ void wipe(std::span<std::uint8_t> memory);
 /// Equal or not, in time that does not depend on the content. Sizes are public.
 [[nodiscard]] auto equal_in_constant_time(BytesView a, BytesView b) -> bool;
 
-/// Allocates memory that is locked, left out of core dumps, fenced by guard pages, and wiped when
-/// freed (sodium_malloc). Returns zeroed memory; the process stops when none is to be had.
+/// A core dump holds what no one type can keep out of it: registers, stacks, what a library copied.
+/// So the program asks the system for none at all, of itself and of what it starts; the memory of
+/// Secret<T> stays out of one that is made all the same.
+void forbid_core_dumps();
+
+/// Allocates memory that is locked (as far as the system's RLIMIT_MEMLOCK allows), left out of core
+/// dumps, fenced by guard pages, and wiped when freed (sodium_malloc). Returns zeroed memory; the
+/// process stops when none is to be had.
 [[nodiscard]] auto allocate_secret(std::size_t size) -> void*;
 void free_secret(void* memory);
 

@@ -48,6 +48,7 @@ struct Member {
   /// What rounds of each purpose have cost this hospital in privacy, in the order of the policy's
   /// budgets. Never falls: a round that was opened is paid for, whatever became of it.
   std::array<std::uint64_t, 4> rho_spent_micro{};
+  Height box_since;  ///< of its last rotate_box_key; 0: the key is the one it was admitted with
 };
 
 struct RoundRecord {
@@ -180,7 +181,7 @@ class State {
   };
   [[nodiscard]] virtual auto proposals() const -> const std::map<std::uint64_t, OpenProposal>& = 0;
   [[nodiscard]] virtual auto families() const -> const std::map<Digest, Family>& = 0;
-  /// How many admissions and removals have changed the committee.
+  /// How many admissions, removals and new box keys have changed the committee.
   [[nodiscard]] virtual auto committee_epoch() const -> std::uint32_t = 0;
   /// The base of the very first update round; every update starts from it until a model is
   /// accepted.
@@ -206,6 +207,12 @@ class State {
   [[nodiscard]] auto packer_ranks(const RoundRecord& round) const -> std::vector<HospitalId>;
   /// Whose freeze the next block would take, best rank first; nobody while freeze_rule has no list.
   [[nodiscard]] auto packers_now(const RoundRecord& round) const -> std::vector<HospitalId>;
+  /// May members, or box keys, change in the next block? Errors: `round_running`, `base_served` (a
+  /// set of the base that the next update starts from was frozen).
+  [[nodiscard]] auto committee_may_change() const -> Result<void>;
+  /// Should this member post a new box key now: it may, and its key has served box_epoch_rounds
+  /// accepted updates, or is not of the policy's kind.
+  [[nodiscard]] auto box_key_is_due(HospitalId member) const -> bool;
   /// Epoch of the last released pattern alignment, 0 before any.
   [[nodiscard]] auto data_epoch() const -> std::uint64_t;
   /// May votes be revealed in the next block (everybody committed, or half of the judging time is

@@ -52,6 +52,12 @@ struct Policy {
   /// micro-ρ of zCDP (sealing-spec §10). With a budget every round of the purpose carries noise,
   /// and none opens that it does not cover; 0 asks for no noise and sets no limit.
   std::array<std::uint64_t, 4> rho_budget_micro{};
+  /// A miner makes a new box key after so many accepted updates, and erases the old one and what
+  /// was closed for it; 0: never.
+  std::uint32_t box_epoch_rounds = 16;
+  /// Boxes under X25519 and ML-KEM-768 together: rounds, and the keys of all members, are of this
+  /// kind.
+  bool hybrid_boxes = false;
   auto operator==(const Policy&) const -> bool = default;
 };
 
@@ -70,11 +76,13 @@ struct Genesis {
   [[nodiscard]] static auto decode(BytesView bytes) -> Result<Genesis>;
   [[nodiscard]] auto consortium() const -> Digest;
 };
-/// Errors: `bad_name`, `bad_key`, `bad_policy`, `bad_members` (`central` needs exactly one server,
-/// `committee` none).
+/// Errors: `bad_name`, `bad_key`, `wrong_box_kind`, `bad_policy`, `bad_members` (`central` needs
+/// exactly one server, `committee` none).
 [[nodiscard]] auto check_genesis(const Genesis& genesis) -> Result<void>;
 /// Error: `bad_policy`, saying which line of it.
 [[nodiscard]] auto check_policy(const Policy& policy) -> Result<void>;
+/// The kind of box key that the policy asks of its members.
+[[nodiscard]] auto box_kind_of(const Policy& policy) -> sealing::BoxKind;
 /// Name, title and role as they must be written, and a usable box key. Errors: `bad_name`,
 /// `bad_key`.
 [[nodiscard]] auto check_member_info(const MemberInfo& member) -> Result<void>;
@@ -102,6 +110,13 @@ struct Propose {
 struct Vote {
   std::uint64_t proposal = 0;
   bool yes = false;
+};
+
+/// A committee member's box key of a new committee epoch (sealing-spec §6.1, §12). Taken under the
+/// rules of an admission: never while a round runs, never once a set of the present base was
+/// frozen. So no box of the old key is needed any more when the new one stands on the ledger.
+struct RotateBoxKey {
+  sealing::BoxPublicKey key;
 };
 
 // --- round (sealing-spec §7)
@@ -235,9 +250,10 @@ struct CloseAlignment {
   std::array<std::uint8_t, 16> session{};
 };
 
-using Body = std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer,
-                          Freeze, Ready, PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide,
-                          ModelDigest, Abort, OpenAlignment, PublishAlignment, CloseAlignment>;
+using Body =
+    std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer, Freeze, Ready,
+                 PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide, ModelDigest, Abort,
+                 OpenAlignment, PublishAlignment, CloseAlignment, RotateBoxKey>;
 /// snake_case, as design §6 names them: "open_round".
 [[nodiscard]] auto name_of(const Body& body) -> std::string_view;
 

@@ -19,6 +19,7 @@
 #include "consilium/foundation/identity.hpp"
 #include "consilium/sealing/body_stream.hpp"
 #include "consilium/sealing/keys.hpp"
+#include "consilium/sealing/one_time_keys.hpp"
 #include "consilium/sealing/suite.hpp"
 
 namespace consilium::sealing {
@@ -101,9 +102,15 @@ struct Sealed : SealedKeys {
   Bytes body;  ///< blob: every block's chunk in order, then the witness chunk
 };
 
-/// Seals `values` with fresh one-time keys from `secrets` (SystemRandom in every build but tests).
-/// Errors: `length_mismatch`, `bad_value` (|x| > X_max), `bad_suite`, `too_many_hospitals`,
-/// `bad_key` (a miner's box key is of small order: check_box_key). Nothing is sealed then.
+/// Seals `values` with these one-time keys, which must never seal anything else
+/// (one_time_keys.hpp). Errors: `length_mismatch`, `bad_value` (|x| > X_max), `bad_suite`,
+/// `too_many_hospitals`, `bad_key` (a miner's box key is unusable: check_box_key), `wrong_box_kind`
+/// (it is not of the suite's kind), `suite_unavailable` (hybrid boxes, and this program has none).
+/// Nothing is sealed then.
+[[nodiscard]] auto seal(const RoundParameters& round, HospitalId hospital,
+                        std::span<const std::int64_t> values, const OneTimeKeys& keys)
+    -> Result<Sealed>;
+/// The same with keys straight from `secrets`, without the hedge: for tests and vectors.
 [[nodiscard]] auto seal(const RoundParameters& round, HospitalId hospital,
                         std::span<const std::int64_t> values, Random& secrets) -> Result<Sealed>;
 /// With two, hashing and the sink's work run beside the sealing, on a thread that ends before the
@@ -112,7 +119,11 @@ enum class SealThreads : std::uint8_t { one = 1, two = 2 };
 /// The same without ever holding the vector or the body: round.length values are taken from the
 /// source, the body goes into the sink as it comes. Less than 1 MiB of memory in S30, whatever the
 /// length. Errors: those of `seal` (`bad_value` may come after a part of the body was written:
-/// nothing was finished then), and those of source and sink.
+/// nothing was finished then, and the keys are spent), and those of source and sink.
+[[nodiscard]] auto seal_stream(const RoundParameters& round, HospitalId hospital,
+                               ValueSource& values, BodySink& body, const OneTimeKeys& keys,
+                               SealThreads threads) -> Result<SealedKeys>;
+/// With unhedged keys, as `seal` above.
 [[nodiscard]] auto seal_stream(const RoundParameters& round, HospitalId hospital,
                                ValueSource& values, BodySink& body, Random& secrets,
                                SealThreads threads) -> Result<SealedKeys>;

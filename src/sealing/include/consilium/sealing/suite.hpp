@@ -10,11 +10,24 @@
 
 namespace consilium::sealing {
 
-/// The id travels in every seed, chunk and manifest. 0x02 (ChaCha20 stream), 0x81 (discrete
-/// Gaussian errors) and bit 0x40 (hybrid boxes) are reserved by the specification; L48 and L60 are
-/// numbered here. S30 is for updates, L48 for exact statistics and up to 1024 hospitals, L60 for
-/// the same where the secrets must last.
+/// The id travels in every seed, chunk and manifest. 0x02 (ChaCha20 stream) and 0x81 (discrete
+/// Gaussian errors) are reserved by the specification; L48 and L60 are numbered here. S30 is for
+/// updates, L48 for exact statistics and up to 1024 hospitals, L60 for the same where the secrets
+/// must last. Each of them may carry hybrid_bit: then the boxes are hybrid, and nothing else is
+/// different (0x41, 0x51, 0x61).
 enum class Suite : std::uint8_t { s30 = 0x01, l48 = 0x11, l60 = 0x21 };
+inline constexpr std::uint8_t hybrid_bit = 0x40;
+[[nodiscard]] constexpr auto has_hybrid_boxes(Suite suite) -> bool {
+  return (static_cast<std::uint8_t>(suite) & hybrid_bit) != 0;
+}
+/// The suite that seals the body: the same without hybrid_bit. Ask this before comparing with one
+/// of the three.
+[[nodiscard]] constexpr auto body_suite(Suite suite) -> Suite {
+  return static_cast<Suite>(static_cast<std::uint8_t>(suite) & ~hybrid_bit);
+}
+[[nodiscard]] constexpr auto with_hybrid_boxes(Suite suite) -> Suite {
+  return static_cast<Suite>(static_cast<std::uint8_t>(suite) | hybrid_bit);
+}
 
 struct SuiteParameters {
   Suite suite;
