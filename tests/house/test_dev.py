@@ -58,12 +58,12 @@ class Dev(unittest.TestCase):
     def test_says_what_it_can_do(self):
         done = self.dev()
         self.assertEqual(done.returncode, 0)
-        for verb in ("setup", "build", "test", "check", "fix", "fuzz", "data", "demo", "clean"):
+        for verb in ("setup", "build", "test", "check", "fix", "fuzz", "bench", "data", "demo", "clean"):
             self.assertIn(f"./dev {verb}", done.stdout)
 
     def test_refuses_what_it_does_not_know(self):
         for arguments in (["dance"], ["build", "marble"], ["test", "--short"], ["setup", "--chain"], ["check", "x"],
-                          ["clean", "x"], ["fuzz"], ["fuzz", "attic"], ["demo", "--data"]):
+                          ["clean", "x"], ["fuzz"], ["bench"], ["bench", "marble"], ["fuzz", "attic"], ["demo", "--data"]):
             with self.subTest(arguments):
                 self.assertEqual(self.dev(*arguments).returncode, 2)
 
@@ -224,6 +224,25 @@ class Dev(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("could not be fetched", done.stderr)
         self.assertFalse((self.root / ".cache/ml-kem/lib").exists())
+    def test_bench_builds_only_the_benchmarks_and_hands_on_its_arguments(self):
+        path = self.root / "bench/run.py"
+        path.parent.mkdir()
+        path.write_text("import sys\nprint(*sys.argv[1:])\nsys.exit(4)\n", encoding="utf-8")
+        done = self.dev("bench", "sealing", "--peers")
+        self.assertEqual(done.returncode, 4)
+        self.assertEqual(done.stdout, "sealing --peers\n")
+        builds = [call for call in self.called("cmake") if "--build" in call]
+        self.assertEqual(len(builds), 1)
+        self.assertTrue(builds[0].endswith("--target benchmarks"), builds)
+
+    def test_only_peers_need_virtual_environments(self):
+        self.tool("dpkg-query", 'case "$*" in *python3-venv*) exit 1 ;; *) echo installed ;; esac')
+        (self.root / "bench").mkdir()
+        (self.root / "bench/run.py").write_text("", encoding="utf-8")
+        self.dev("bench", "sealing")
+        self.assertEqual(self.called("apt-get"), [])
+        self.dev("bench", "sealing", "--peers")
+        self.assertTrue(any(call.endswith(" python3-venv") for call in self.called("apt-get")))
 
     def test_clean_keeps_what_was_fetched(self):
         path = self.table("id,age\n")

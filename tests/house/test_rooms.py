@@ -185,9 +185,9 @@ class EveryRuleCanFail(unittest.TestCase):
     def test_a_test_that_is_named_and_not_there_is_found(self):
         tests = {"tests/ledger/ledger_test.cpp": "TEST_F(Ledger, keeps_what_was_agreed) {}\n"}
         page = "# Threats\n\n| attack | guard | tests |\n|---|---|---|\n| 1 fork | log | {} |\n\n| a | b |\n|---|---|\n| no | rule |\n"
-        for name in ["`Ledger.keeps_what_was_agreed`", "`Ledger.*`"]:
+        for name in ["`Ledger.keeps_what_was_agreed`", "`Ledger.*`", "`Led*.keeps*agreed`; see `SECURITY.md`"]:
             self.assertEqual(violations_of({**tests, "docs/threat-model.md": page.format(name)}), [])
-        for name, why in [("`Ledger.forgets`", "no test Ledger.forgets"), ("`Ledgers.*`", "no test Ledgers.*"),
+        for name, why in [("`Ledger.forgets`", "no test Ledger.forgets"), ("`Ledgers.*`", "no test Ledgers.*"), ("`*.attack_4*`", "no test *.attack_4*"),
                           ("trust us", "names no test")]:
             with self.subTest(name):
                 self.expect({**tests, "docs/threat-model.md": page.format(name)}, "docs/threat-model.md:5", why)
