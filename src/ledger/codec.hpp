@@ -20,6 +20,7 @@ void put(Writer& out, const OpenRound& body);
 void put(Writer& out, const SubmitManifest& body);
 void put(Writer& out, const Answer& body);
 void put(Writer& out, const ResultAttest& body);
+void put(Writer& out, const AuditCall& body);
 void put(Writer& out, const AlignmentRecord& record);
 void put(Writer& out, const AlignCommit& body);
 void put(Writer& out, const AlignReceipt& body);

@@ -73,16 +73,22 @@ static void get(Reader& in, MemberInfo& member) {
 /// Set in a byte or number before them when fields follow that are usually zero: what has none of
 /// them is written as if there were none, and one value still has one encoding.
 constexpr std::uint8_t more_follows = 0x80;
+constexpr std::uint8_t opening_rules_follow = 0x20;
 constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
 
 static auto has_budgets(const Policy& policy) -> bool {
   return policy.rho_budget_micro != decltype(policy.rho_budget_micro){};
 }
 
+static auto has_opening_rules(const Policy& policy) -> bool {
+  return policy.audit != AuditPolicy::none || policy.delivery != sealing::Delivery::shares;
+}
+
 static void get(Reader& in, Policy& policy) {
   const std::uint8_t first = in.u8();
   const bool budgets = (first & more_follows) != 0;
-  const auto topology = static_cast<std::uint8_t>(first & ~more_follows);
+  const bool opening_rules = (first & opening_rules_follow) != 0;
+  const auto topology = static_cast<std::uint8_t>(first & ~(more_follows | opening_rules_follow));
   if (topology < 1 || topology > 2) in.reject();
   policy.topology = static_cast<Topology>(topology);
   policy.honest_min = in.u16();
@@ -104,9 +110,18 @@ static void get(Reader& in, Policy& policy) {
   policy.data_percent = in.u16();
   policy.verify_percent = in.u16();
   policy.pack_percent = in.u16();
-  if (!budgets) return;
-  for (auto& budget : policy.rho_budget_micro) budget = in.u64();
-  if (!has_budgets(policy)) in.reject();
+  if (budgets) {
+    for (auto& budget : policy.rho_budget_micro) budget = in.u64();
+    if (!has_budgets(policy)) in.reject();
+  }
+  if (opening_rules) {
+    const std::uint8_t audit = in.u8();
+    const std::uint8_t delivery = in.u8();
+    if (audit > 2 || delivery > 1) in.reject();
+    policy.audit = static_cast<AuditPolicy>(audit);
+    policy.delivery = static_cast<sealing::Delivery>(delivery);
+    if (!has_opening_rules(policy)) in.reject();
+  }
 }
 
 // --- one variant, one number: its place in the list, from 1
@@ -159,6 +174,12 @@ static void put(Writer& out, const ProposeSchema& body) {
 }
 static void get(Reader& in, ProposeSchema& body) {
   body.schema = in.digest();
+}
+static void put(Writer& out, const ProposeAudit& body) {
+  put(out, body.round);
+}
+static void get(Reader& in, ProposeAudit& body) {
+  get(in, body.round);
 }
 static void get(Reader& in, Propose& body) {
   get_variant(in, body.what);
@@ -314,6 +335,66 @@ static void put(Writer& out, const Abort& body) {
 }
 static void get(Reader& in, Abort& body) {
   get(in, body.round);
+}
+
+static void put(Writer& out, const StandDown& body) {
+  put(out, body.round);
+  out.digest(body.set_digest);
+}
+static void get(Reader& in, StandDown& body) {
+  get(in, body.round);
+  body.set_digest = in.digest();
+}
+static void get(Reader& in, AuditCall& body) {
+  get(in, body.round);
+  body.failure.failing = in.list(sealing::audit_failing_max, [](Reader& r) { return r.u64(); });
+  const auto& failing = body.failure.failing;
+  if (std::adjacent_find(failing.begin(), failing.end(), std::greater_equal<>{}) != failing.end())
+    in.reject();
+  body.failure.worst_polynomial = in.u64();
+}
+static void put(Writer& out, const AuditAnswer& body) {
+  put(out, body.round);
+  out.u8(static_cast<std::uint8_t>(body.step)).digest(body.positions).digest(body.words);
+}
+static void get(Reader& in, AuditAnswer& body) {
+  get(in, body.round);
+  body.step = get_enumeration<sealing::AuditStep>(in, 2);
+  body.positions = in.digest();
+  body.words = in.digest();
+}
+static void put(Writer& out, const AuditFinding& body) {
+  put(out, body.round);
+  out.u8(static_cast<std::uint8_t>(body.step));
+  put(out, body.blamed);
+}
+static void get(Reader& in, AuditFinding& body) {
+  get(in, body.round);
+  body.step = get_enumeration<sealing::AuditStep>(in, 2);
+  get_ascending(in, body.blamed);
+}
+static void put(Writer& out, const AuditConsent& body) {
+  put(out, body.round);
+}
+static void get(Reader& in, AuditConsent& body) {
+  get(in, body.round);
+}
+static void put(Writer& out, const PublishKey& body) {
+  put(out, body.round);
+  out.digest(body.set_digest).digest(body.masked_key);
+}
+static void get(Reader& in, PublishKey& body) {
+  get(in, body.round);
+  body.set_digest = in.digest();
+  body.masked_key = in.digest();
+}
+static void put(Writer& out, const NotSent& body) {
+  put(out, body.round);
+  out.digest(body.set_digest);
+}
+static void get(Reader& in, NotSent& body) {
+  get(in, body.round);
+  body.set_digest = in.digest();
 }
 
 // --- alignment
@@ -472,7 +553,9 @@ void put(Writer& out, const MemberInfo& member) {
 void put(Writer& out, const Policy& policy) {
   const auto topology = static_cast<std::uint8_t>(policy.topology);
   const bool budgets = has_budgets(policy);
-  out.u8(budgets ? topology | more_follows : topology);
+  const bool opening_rules = has_opening_rules(policy);
+  out.u8(static_cast<std::uint8_t>(topology | (budgets ? more_follows : 0) |
+                                   (opening_rules ? opening_rules_follow : 0)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -480,8 +563,11 @@ void put(Writer& out, const Policy& policy) {
   out.u16(policy.align_threshold).boolean(policy.allow_k2).u64(policy.align_cap);
   out.u32(policy.sessions_a_year).u32(policy.round_pool);
   out.u16(policy.data_percent).u16(policy.verify_percent).u16(policy.pack_percent);
-  if (!budgets) return;
-  for (const std::uint64_t budget : policy.rho_budget_micro) out.u64(budget);
+  if (budgets) {
+    for (const std::uint64_t budget : policy.rho_budget_micro) out.u64(budget);
+  }
+  if (opening_rules)
+    out.u8(static_cast<std::uint8_t>(policy.audit)).u8(static_cast<std::uint8_t>(policy.delivery));
 }
 
 void put(Writer& out, const Propose& body) {
@@ -510,6 +596,12 @@ void put(Writer& out, const Answer& body) {
 void put(Writer& out, const ResultAttest& body) {
   put(out, body.round);
   out.digest(body.values).digest(body.body_sum_root).digest(body.key);
+}
+
+void put(Writer& out, const AuditCall& body) {
+  put(out, body.round);
+  out.list(body.failure.failing, [](Writer& w, std::uint64_t position) { w.u64(position); });
+  out.u64(body.failure.worst_polynomial);
 }
 
 void put(Writer& out, const AlignmentRecord& record) {
@@ -575,6 +667,11 @@ auto check_policy(const Policy& policy) -> Result<void> {
   if (policy.data_percent > 100 || policy.verify_percent > 100 || policy.pack_percent > 100 ||
       policy.data_percent + policy.verify_percent + policy.pack_percent != 100)
     return bad("The percents of data, verification and packing add up to 100.");
+  if (policy.audit > AuditPolicy::data || policy.delivery > sealing::Delivery::masked_keys)
+    return bad("Audit is none, witness or data; delivery is shares or masked keys.");
+  if (policy.delivery == sealing::Delivery::masked_keys &&
+      (policy.topology != Topology::central || policy.audit != AuditPolicy::none))
+    return bad("Masked keys are delivered in central only, where nothing can be audited.");
   for (const std::uint64_t budget : policy.rho_budget_micro) {
     if (budget > rho_budget_most_micro) return bad("A budget is at most 10^9 micro-rho.");
   }
@@ -661,7 +758,9 @@ auto name_of(const Body& body) -> std::string_view {
       "publish_share",   "result_attest",  "vote_commit",
       "vote_reveal",     "decide",         "model_digest",
       "abort",           "open_alignment", "publish_alignment",
-      "close_alignment"};
+      "close_alignment", "stand_down",     "audit_call",
+      "audit_answer",    "audit_finding",  "audit_consent",
+      "publish_key",     "not_sent"};
   return names.at(body.index());
 }
 

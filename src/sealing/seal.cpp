@@ -166,6 +166,12 @@ auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std
   manifest.body_root = body_root(layout, std::move(leaves));
   manifest.body_blob = sha256(sealed.body);
 
+  if (round.delivery == Delivery::masked_keys) {
+    sealed.lists = ManifestLists{}.encode();
+    manifest.lists = sha256(sealed.lists);
+    sealed.key = std::move(key);
+    return sealed;
+  }
   WordStream sharing_stream(keys.sharing.expose());
   const SharingPolynomials sharing(layout, round.committee.threshold, key, sharing_stream);
   ManifestLists lists;

@@ -73,11 +73,7 @@ void Consortium::restart(std::size_t member) {
   auto& m = members[member];
   m.participant.reset();
   m.set_log.reset();
-  std::size_t answered = 0;
-  for (const auto& [id, round] : state().rounds()) {
-    answered += static_cast<std::size_t>(std::count(round.ready.begin(), round.ready.end(), m.id));
-  }
-  auto log = sealing::SetLog::open(folder_ / (m.name + ".log"), answered);
+  auto log = sealing::SetLog::open(folder_ / (m.name + ".log"), answers_on_ledger(state(), m.id));
   ASSERT_TRUE(log) << log.error().message();
   m.set_log.emplace(std::move(*log));
   m.participant.emplace(Identity{m.id, &m.box, m.training_seed}, m.cases.get(), *m.storage,

@@ -33,11 +33,21 @@ class NodeStorage {
   [[nodiscard]] virtual auto load(std::string_view name) -> Result<std::optional<Bytes>> = 0;
 };
 
+/// What the driver's word is worth (sealing-spec §8.2): a single sequencer may show an abort to one
+/// and an opening to another, so a set stays in the logs until enough miners have stood down; with
+/// a quorum behind every block an abort is final.
+enum class Finality : std::uint8_t { single_sequencer = 1, quorum = 2 };
+
 struct Identity {
   HospitalId self;
   const sealing::BoxKey* box_key = nullptr;
   BytesView training_seed;  ///< secret; empty for the server of `central`
+  Finality finality = Finality::single_sequencer;
 };
+
+/// How many records of this node's set log the ledger has seen answers of: what SetLog::open
+/// expects.
+[[nodiscard]] auto answers_on_ledger(const ledger::State& state, HospitalId self) -> std::size_t;
 
 class Participant {
  public:

@@ -51,6 +51,9 @@ class BoxKey {
   [[nodiscard]] auto public_key() const -> const BoxPublicKey& { return public_; }
   /// Error: `bad_box` – and nothing about why.
   [[nodiscard]] auto open(BytesView box) const -> Result<SecretBytes>;
+  /// What this key and another's have in common (X25519, RFC 7748): 32 bytes to be hashed with
+  /// names and purpose before any use. Error: `bad_key` (the other is of small order).
+  [[nodiscard]] auto agree(const BoxPublicKey& other) const -> Result<SecretBytes>;
 
  private:
   BoxKey(SecretBytes seed, SecretBytes secret, BoxPublicKey key)
