@@ -7,7 +7,9 @@
 
 namespace consilium::federation::testing {
 
-Consortium::Consortium(std::size_t hospitals, ledger::Topology topology) {
+Consortium::Consortium(std::size_t hospitals, ledger::Topology topology,
+                       const ledger::Policy& policy, Finality finality)
+    : finality_(finality) {
   static std::atomic<int> counter{0};
   folder_ =
       std::filesystem::temp_directory_path() /
@@ -37,6 +39,7 @@ Consortium::Consortium(std::size_t hospitals, ledger::Topology topology) {
   genesis.name = "test";
   genesis.created_unix_s = 1;
   genesis.founder = info(members[0]);
+  genesis.policy = policy;
   genesis.policy.topology = topology;
   genesis.schema = Digest{{9}};
   if (topology == ledger::Topology::central) {
@@ -76,8 +79,8 @@ void Consortium::restart(std::size_t member) {
   auto log = sealing::SetLog::open(folder_ / (m.name + ".log"), answers_on_ledger(state(), m.id));
   ASSERT_TRUE(log) << log.error().message();
   m.set_log.emplace(std::move(*log));
-  m.participant.emplace(Identity{m.id, &m.box, m.training_seed}, m.cases.get(), *m.storage,
-                        *m.set_log, random_);
+  m.participant.emplace(Identity{m.id, &m.box, m.training_seed, finality_}, m.cases.get(),
+                        *m.storage, *m.set_log, random_);
 }
 
 auto Consortium::post(std::size_t member, ledger::Body body) -> ledger::Verdict {
@@ -104,6 +107,7 @@ void Consortium::tick() {
       continue;
     }
     if (!*body) continue;
+    if (meddle && !meddle(i, **body)) continue;
     if (auto verdict = post(i, std::move(**body)); !verdict) {
       refusals.push_back(m.name + ": " + verdict.error().message());
     }
