@@ -156,7 +156,7 @@ auto encode_leaf(const RoundRecord& round) -> Bytes {
   put_numbers(out, round.rewards_pack);
   // What few rounds have comes last, each part only with those before it, so that a round without
   // keeps its bytes and one record still has one encoding.
-  const bool failed = !round.failure_words.empty();
+  const bool failed = !round.failure_words.empty() || round.audit || !round.blamed.empty();
   const bool masked = !round.masked_keys.empty() || !round.not_sent.empty();
   const bool more = failed || masked || !round.stood_down.empty();
   if (round.rho_micro != 0 || more) {

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
+#include <unistd.h>
+
 #include "consilium/foundation/codec.hpp"
+#include "consilium/sealing/set_log.hpp"
 
 #include "body_layout.hpp"
 #include "sealing_round.hpp"
@@ -308,6 +311,42 @@ TEST(ForcedAudits, are_told_alike_by_all_who_see_the_same_share_sums) {
             "opening_stalled");
 }
 
+TEST(ForcedAudits, are_answered_once_for_the_logged_set_and_for_data_of_updates_only) {
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("consilium-audit-log-" + std::to_string(::getpid()));
+  std::filesystem::remove(file);
+  SetLogEntry set;
+  set.stream = digest_of(1);
+  set.round = RoundId{4};
+  set.seed = digest_of(2);
+  set.set = digest_of(3);
+  const auto audit = [&](SetLogKind kind, std::uint8_t positions) {
+    SetLogEntry entry = set;
+    entry.kind = kind;
+    entry.partition = digest_of(positions);
+    return entry;
+  };
+  {
+    SetLog log = must(SetLog::open(file, 0));
+    EXPECT_EQ(code_of(log.record(audit(SetLogKind::witness_audit, 7))), "audit_refused");
+    must(log.record(set));
+    SetLogEntry other = audit(SetLogKind::witness_audit, 7);
+    other.set = digest_of(9);
+    EXPECT_EQ(code_of(log.record(other)), "audit_refused");
+    must(log.record(audit(SetLogKind::witness_audit, 7)));
+  }
+  SetLog log = must(SetLog::open(file, 2));  // and after a restart
+  must(log.record(audit(SetLogKind::witness_audit, 7)));
+  EXPECT_EQ(log.size(), 2U) << "the same answer is given again, and is one";
+  EXPECT_EQ(code_of(log.record(audit(SetLogKind::witness_audit, 8))), "audit_refused");
+  EXPECT_EQ(code_of(log.record(audit(SetLogKind::data_audit, 8))), "audit_refused");
+  SetLogEntry statistics = audit(SetLogKind::data_audit, 7);
+  statistics.purpose = Purpose::statistics;
+  EXPECT_EQ(code_of(log.record(statistics)), "audit_refused");
+  must(log.record(audit(SetLogKind::data_audit, 7)));
+  std::filesystem::remove(file);
+}
+
 // --- liars among the miners
 // -----------------------------------------------------------------------------------------
 
@@ -383,6 +422,7 @@ TEST_F(LyingMiners,
   std::vector<std::uint32_t> witness(layout.degree());
   must(unpack_prime(
       layout, 0, layout.chunk(scene.bodies[1], witness_block).subspan(chunk_header_size), witness));
+  std::vector<std::uint32_t> framed;
   for (std::size_t position = 0; position < 2; ++position) {
     const std::size_t at = 2 + position;
     const std::uint64_t wanted =
@@ -392,8 +432,13 @@ TEST_F(LyingMiners,
     const auto by =
         static_cast<std::uint32_t>((wanted + q - word_of(answers.at(MinerId{4}), at)) % q);
     shift(answers.at(MinerId{4}), 1, position, 2, by);
-    shift(answers.at(MinerId{4}), 2, position, 2, static_cast<std::uint32_t>(q - by));
+    framed.push_back(static_cast<std::uint32_t>(q - by));
   }
+  // Guard on: the answer has to add up to the share sum, so hiding alone is seen …
+  EXPECT_EQ(found(), std::vector<HospitalId>{hospital(2)});
+  for (std::size_t position = 0; position < 2; ++position)
+    shift(answers.at(MinerId{4}), 2, position, 2, framed[position]);
+  // … and only who also frames another gets away, for both.
   EXPECT_TRUE(found().empty());
 }
 
