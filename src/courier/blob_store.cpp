@@ -35,6 +35,8 @@ constexpr std::size_t open_files_max = 128;
 constexpr std::size_t sync_together_min = 3;
 /// Names of blobs that need no second sync; forgotten all at once when there are more.
 constexpr std::size_t durable_names_max = 65'536;
+/// A long blob goes to the disk while it is being written, so that the sync at its end is short.
+constexpr std::uint64_t send_to_disk_every = std::uint64_t{4} << 20U;
 
 class Descriptor {
  public:
@@ -255,7 +257,7 @@ auto BlobStore::holds_exactly(const Digest& digest, BytesView bytes) const -> bo
   return held.has_value();
 }
 
-auto BlobStore::begin(const Digest& digest, BytesView bytes) -> Result<Unfinished> {
+auto BlobStore::create() -> Result<Unfinished> {
   const fs::path folder = state_->folder / unfinished_folder;
   fs::path path;
   int opened = -1;
@@ -266,10 +268,15 @@ auto BlobStore::begin(const Digest& digest, BytesView bytes) -> Result<Unfinishe
     // Another store of this process, or a process long gone that had our id, used this number.
   } while (opened < 0 && errno == EEXIST);
   if (opened < 0) return unwritable(path, errno);
-  Unfinished file(digest, path, Descriptor(opened));
-  if (!write_all(opened, bytes)) return unwritable(path, errno);
+  return Unfinished({}, path, Descriptor(opened));
+}
+
+auto BlobStore::begin(const Digest& digest, BytesView bytes) -> Result<Unfinished> {
+  CONSILIUM_TRY(Unfinished file, create());
+  file.digest = digest;
+  if (!write_all(file.descriptor.value(), bytes)) return unwritable(file.path, errno);
   // Starts the disk at once; the sync of `finish` then mostly waits for work that is under way.
-  (void)::sync_file_range(opened, 0, 0, SYNC_FILE_RANGE_WRITE);
+  (void)::sync_file_range(file.descriptor.value(), 0, 0, SYNC_FILE_RANGE_WRITE);
   return file;
 }
 
@@ -337,6 +344,52 @@ auto BlobStore::put_batch(std::span<const BytesView> blobs) -> Result<std::vecto
   CONSILIUM_CHECK(finish(unfinished));
   if (!held.empty()) CONSILIUM_CHECK(sync_names(held));
   return digests;
+}
+
+struct BlobWriter::State {
+  State(BlobStore& into, BlobStore::Unfinished begun) : store(into), file(std::move(begun)) {}
+  BlobStore& store;
+  BlobStore::Unfinished file;
+  Hasher hasher;
+  std::uint64_t size = 0;
+  std::uint64_t sent = 0;  ///< to the disk: what lies before it is on its way
+};
+
+BlobWriter::BlobWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+BlobWriter::BlobWriter(BlobWriter&&) noexcept = default;
+BlobWriter::~BlobWriter() = default;
+
+auto BlobStore::writer() -> Result<BlobWriter> {
+  CONSILIUM_TRY(Unfinished file, create());
+  return BlobWriter(std::make_unique<BlobWriter::State>(*this, std::move(file)));
+}
+
+auto BlobWriter::write(BytesView bytes) -> Result<void> {
+  State& state = *state_;
+  if (bytes.size() > blob_size_max - state.size) {
+    return too_large(state.file.path.string(), blob_size_max);
+  }
+  const int descriptor = state.file.descriptor.value();
+  if (!write_all(descriptor, bytes)) return unwritable(state.file.path, errno);
+  state.hasher.add(bytes);
+  state.size += bytes.size();
+  if (state.size - state.sent >= send_to_disk_every) {
+    (void)::sync_file_range(descriptor, static_cast<off_t>(state.sent),
+                            static_cast<off_t>(state.size - state.sent), SYNC_FILE_RANGE_WRITE);
+    state.sent = state.size;
+  }
+  return {};
+}
+
+auto BlobWriter::finish() -> Result<Digest> {
+  State& state = *state_;
+  const Digest digest = state.hasher.finish();
+  state.file.digest = digest;
+  CONSILIUM_CHECK(state.store.make_folder(digest));
+  std::vector<BlobStore::Unfinished> files;
+  files.push_back(std::move(state.file));
+  CONSILIUM_CHECK(state.store.finish(files));
+  return digest;
 }
 
 auto BlobStore::get(const Digest& digest, std::size_t size_max) const -> Result<Bytes> {

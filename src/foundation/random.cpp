@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numbers>
 
-#include <openssl/evp.h>
+#include <gcrypt.h>
 #include <sys/random.h>
 
 #include "consilium/foundation/codec.hpp"
@@ -60,18 +60,44 @@ void SystemRandom::fill(std::span<std::uint8_t> out) {
   }
 }
 
+namespace {
+
+/// libgcrypt wants to be told once that the program is ready; its keys then lie in memory that is
+/// locked and wiped (GCRY_CIPHER_SECURE).
+auto cipher_library_ready() -> bool {
+  static const bool ready = [] {
+    if (gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P) != 0) return true;
+    if (gcry_check_version("1.10.0") == nullptr) return false;
+    constexpr int locked_bytes = 1 << 16;
+    gcry_control(GCRYCTL_SUSPEND_SECMEM_WARN);
+    gcry_control(GCRYCTL_INIT_SECMEM, locked_bytes, 0);
+    gcry_control(GCRYCTL_AUTO_EXPAND_SECMEM, locked_bytes, 0);
+    gcry_control(GCRYCTL_RESUME_SECMEM_WARN);
+    gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
+    return true;
+  }();
+  return ready;
+}
+
+/// What is encrypted to get the stream itself: one page pair, which stays in the first cache.
+constexpr std::array<std::uint8_t, 8192> zeros{};
+
+}  // namespace
+
 struct AesCtr::State {
-  explicit State(std::span<const std::uint8_t, 32> key) : context(EVP_CIPHER_CTX_new()) {
-    CONSILIUM_ENSURE(context != nullptr);
+  explicit State(std::span<const std::uint8_t, 32> key) {
+    CONSILIUM_ENSURE(cipher_library_ready());
+    CONSILIUM_ENSURE(gcry_cipher_open(&cipher, GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_CTR,
+                                      GCRY_CIPHER_SECURE) == 0);
+    CONSILIUM_ENSURE(gcry_cipher_setkey(cipher, key.data(), key.size()) == 0);
     const std::array<std::uint8_t, 16> counter{};
-    CONSILIUM_ENSURE(
-        EVP_EncryptInit_ex(context, EVP_aes_256_ctr(), nullptr, key.data(), counter.data()) == 1);
+    CONSILIUM_ENSURE(gcry_cipher_setctr(cipher, counter.data(), counter.size()) == 0);
   }
-  ~State() { EVP_CIPHER_CTX_free(context); }
+  ~State() { gcry_cipher_close(cipher); }
   State(const State&) = delete;
   auto operator=(const State&) -> State& = delete;
 
-  EVP_CIPHER_CTX* context;
+  gcry_cipher_hd_t cipher = nullptr;
 };
 
 AesCtr::AesCtr(std::span<const std::uint8_t, 32> key) : state_(std::make_unique<State>(key)) {}
@@ -80,15 +106,10 @@ AesCtr::AesCtr(AesCtr&&) noexcept = default;
 
 void AesCtr::next(std::span<std::uint8_t> out) {
   CONSILIUM_ENSURE(state_ != nullptr);
-  // OpenSSL counts in int.
-  constexpr std::size_t piece_max = 1U << 30U;
-  std::fill(out.begin(), out.end(), std::uint8_t{0});
   while (!out.empty()) {
-    const std::size_t piece = std::min(out.size(), piece_max);
-    int written = 0;
-    CONSILIUM_ENSURE(EVP_EncryptUpdate(state_->context, out.data(), &written, out.data(),
-                                       static_cast<int>(piece)) == 1);
-    CONSILIUM_ENSURE(static_cast<std::size_t>(written) == piece);
+    const std::size_t piece = std::min(out.size(), zeros.size());
+    CONSILIUM_ENSURE(gcry_cipher_encrypt(state_->cipher, out.data(), piece, zeros.data(), piece) ==
+                     0);
     out = out.subspan(piece);
   }
 }
@@ -100,7 +121,7 @@ struct SeededRandom::State {
   auto operator=(const State&) -> State& = delete;
 
   AesCtr stream;
-  // One call to OpenSSL costs as much as hundreds of bytes of stream; small draws share it.
+  // One call to the cipher costs as much as hundreds of bytes of stream; small draws share it.
   std::array<std::uint8_t, 4096> buffer{};
   std::size_t at = buffer.size();
 };

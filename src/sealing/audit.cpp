@@ -10,8 +10,7 @@
 
 #include "consilium/foundation/codec.hpp"
 
-#include "body_layout.hpp"
-#include "key_sharing.hpp"
+#include "opener.hpp"
 #include "word_stream.hpp"
 
 namespace consilium::sealing {
@@ -179,93 +178,66 @@ auto check_bodies(const RoundParameters& round, const BodyLayout& layout,
 /// Opens a set with a key that may be wrong, and looks at every residual.
 class Examiner {
  public:
-  Examiner(const RoundParameters& round, const BodyLayout& layout, const Scale& scale,
-           std::span<const BytesView> bodies)
-      : round_(round), layout_(layout), scale_(scale), bodies_(bodies), lift_(layout) {
-    spread_ = static_cast<std::uint64_t>(layout.degree()) * bodies.size() *
-              static_cast<std::uint64_t>(parameters_of(round.suite).error_eta);
-  }
+  Examiner(Opener& opener, const Scale& scale, std::size_t members, int eta)
+      : opener_(opener),
+        scale_(scale),
+        value_limit_(static_cast<std::int64_t>(members) * scale.value_max),
+        spread_(static_cast<std::uint64_t>(opener.layout().degree()) * members *
+                static_cast<std::uint64_t>(eta)) {}
 
   struct Verdict {
     bool opens = true;
     OpeningFailure failure;
     std::uint64_t first_squares = 0;  ///< Σ r² of the first polynomial
   };
-  /// `blocks` of them from the first on; all for a whole verdict.
-  auto examine(std::span<const std::uint32_t> key, std::uint32_t blocks, std::uint32_t lanes_seen)
-      -> Result<Verdict> {
+  /// The first so many blocks; all of them for a whole verdict.
+  auto examine(std::span<const std::uint32_t> key, std::uint32_t blocks) -> Result<Verdict> {
+    const BodyLayout& layout = opener_.layout();
     Verdict verdict;
     std::uint64_t total = 0;
     std::uint64_t worst = 0;
-    std::uint64_t polynomials = 0;
-    const auto limit = static_cast<std::int64_t>(bodies_.size()) * scale_.value_max;
+    opener_.use_key(key);
     for (std::uint32_t block = 0; block < blocks; ++block) {
-      CONSILIUM_CHECK(open_block(key, block));
-      const std::uint32_t lanes = layout_.lanes(block);
-      std::array<std::uint64_t, lanes_max> squares{};
-      const std::size_t used = layout_.used_slots(block);
-      const std::uint64_t first_place = std::uint64_t{block} * lanes_max * layout_.degree();
-      std::array<std::uint32_t, 2> residues{};
-      for (std::size_t at = 0; at < opened_[0].size(); ++at) {
-        for (std::size_t prime = 0; prime < opened_.size(); ++prime)
-          residues.at(prime) = opened_[prime][at];
-        const auto [value, residual] = rounded(lift_(residues), scale_.delta);
-        squares[at % lanes] += static_cast<std::uint64_t>(residual * residual);
-        const bool good =
-            std::abs(residual) <= scale_.error_bound && std::abs(value) <= (at < used ? limit : 0);
-        if (good) continue;
-        verdict.opens = false;
-        // One more than is told, so that leaving the weight out does not shorten the list.
-        if (verdict.failure.failing.size() <= audit_failing_max)
-          verdict.failure.failing.push_back(first_place + at);
-      }
-      for (std::uint32_t lane = 0; lane < std::min(lanes, lanes_seen); ++lane) {
-        if (block == 0 && lane == 0) verdict.first_squares = squares[lane];
-        verdict.opens = verdict.opens && squares[lane] * 200 <= spread_ * 121;
-        total += squares[lane];
-        ++polynomials;
-        if (squares[lane] <= worst) continue;
-        worst = squares[lane];
+      CONSILIUM_CHECK(opener_.add_block(block));
+      const OpenedBlock seen = opener_.open_block(block);
+      if (block == 0) verdict.first_squares = seen.squares[0];
+      look_at_places(block, verdict);
+      for (std::uint32_t lane = 0; lane < layout.lanes(block); ++lane) {
+        const std::uint64_t squares = seen.squares.at(lane);
+        verdict.opens = verdict.opens && squares * 200 <= spread_ * 121;
+        total += squares;
+        if (squares <= worst) continue;
+        worst = squares;
         verdict.failure.worst_polynomial = std::uint64_t{block} * lanes_max + lane;
       }
     }
+    const std::uint64_t polynomials =
+        std::min<std::uint64_t>(layout.polynomials(), std::uint64_t{blocks} * lanes_max);
+    // Asked only of polynomials that passed one by one, whose squares are small.
     if (verdict.opens && polynomials >= 100 && total * 20'000 > spread_ * polynomials * 10'404)
       verdict.opens = false;
     return verdict;
   }
 
  private:
-  /// opened_[prime] ← Σ bodies − INTT(â ⊙ S) of one block.
-  auto open_block(std::span<const std::uint32_t> key, std::uint32_t block) -> Result<void> {
-    const std::size_t degree = layout_.degree();
-    const std::uint32_t lanes = layout_.lanes(block);
-    opened_.resize(layout_.fields().size());
-    std::vector<std::uint32_t> words(degree * lanes);
-    std::vector<std::uint32_t> prepared(degree);
-    for (std::size_t prime = 0; prime < opened_.size(); ++prime) {
-      const PrimeField& field = layout_.fields()[prime];
-      opened_[prime].assign(degree * lanes, 0);
-      for (const BytesView body : bodies_) {
-        const BytesView payload = layout_.chunk(body, block).subspan(chunk_header_size);
-        CONSILIUM_CHECK(unpack_prime(layout_, prime, payload, words));
-        accumulate(field, opened_[prime], words);
-      }
-      expand(round_.seed, block, static_cast<std::uint8_t>(prime), field, words);
-      prepare_key(field, key.subspan(prime * degree, degree), prepared);
-      multiply_by_key(field, words, lanes, prepared);
-      for (std::size_t at = 0; at < words.size(); ++at)
-        opened_[prime][at] = field.subtract(opened_[prime][at], field.canonical(words[at]));
+  void look_at_places(std::uint32_t block, Verdict& verdict) const {
+    const auto values = opener_.opened_values();
+    const std::size_t used = opener_.layout().used_slots(block);
+    const std::uint64_t first = std::uint64_t{block} * lanes_max * opener_.layout().degree();
+    for (std::size_t at = 0; at < values.size(); ++at) {
+      const bool good = std::abs(opener_.residual_at(at)) <= scale_.error_bound &&
+                        std::abs(values[at]) <= (at < used ? value_limit_ : 0);
+      if (good) continue;
+      verdict.opens = false;
+      // One more than is told, so that leaving the weight out does not shorten the list.
+      if (verdict.failure.failing.size() <= audit_failing_max)
+        verdict.failure.failing.push_back(first + at);
     }
-    return {};
   }
-
-  const RoundParameters& round_;
-  const BodyLayout& layout_;
+  Opener& opener_;
   Scale scale_;
-  std::span<const BytesView> bodies_;
-  Lift lift_;
-  std::uint64_t spread_ = 0;  ///< N·|U|·η
-  std::vector<std::vector<std::uint32_t>> opened_;
+  std::int64_t value_limit_;
+  std::uint64_t spread_;  ///< N·|U|·η
 };
 
 /// One coefficient of an expanded polynomial times a key, as a row over the key's words:
@@ -395,21 +367,22 @@ auto examine_failure(const RoundParameters& round, std::span<const BytesView> bo
   if (points.size() < threshold) return stalled(round);
   auto subsets = candidate_subsets(layout, round.committee, points);
   if (all_on_one_polynomial(layout, threshold, points)) subsets.resize(1);
-  Examiner examiner(round, layout, scale, bodies);
+  CONSILIUM_TRY(Opener opener, Opener::make(round, bodies));
+  Examiner examiner(opener, scale, bodies.size(), parameters_of(round.suite).error_eta);
   std::optional<Examiner::Verdict> best;
   std::vector<std::uint32_t> best_key;
   for (const auto& subset : subsets) {
     const auto key = interpolate(layout, subset, 0);
-    CONSILIUM_TRY(const auto first, examiner.examine(key, 1, 1));
+    CONSILIUM_TRY(const auto first, examiner.examine(key, 1));
     if (first.opens) {
-      CONSILIUM_TRY(const auto whole, examiner.examine(key, layout.blocks(), lanes_max));
+      CONSILIUM_TRY(const auto whole, examiner.examine(key, layout.blocks()));
       if (whole.opens) return std::optional<OpeningFailure>{};
     }
     if (best && best->first_squares <= first.first_squares) continue;
     best = first;
     best_key = key;
   }
-  CONSILIUM_TRY(const auto whole, examiner.examine(best_key, layout.blocks(), lanes_max));
+  CONSILIUM_TRY(const auto whole, examiner.examine(best_key, layout.blocks()));
   OpeningFailure failure = whole.failure;
   if (first_is_weight && failure.failing.size() > 1 && failure.failing.front() == 0)
     failure.failing.erase(failure.failing.begin());

@@ -7,7 +7,7 @@ namespace {
 
 /// What one key may seal: the security figures of §3.1 count no more rows.
 auto length_cap(Suite suite) -> std::uint64_t {
-  return suite == Suite::s30 ? 200'000'000 : 10'000'000;
+  return suite == Suite::l48 ? 10'000'000 : 200'000'000;
 }
 
 }  // namespace
@@ -117,14 +117,26 @@ void pack_primes(const BodyLayout& layout, std::span<const std::vector<std::uint
   CONSILIUM_ENSURE(out.empty());
 }
 
-auto unpack_prime(const BodyLayout& layout, std::size_t prime, BytesView payload,
-                  std::span<std::uint32_t> out) -> Result<void> {
+namespace {
+/// One prime's part of a payload of `count` residues a prime.
+auto part_of(const BodyLayout& layout, std::size_t prime, BytesView payload, std::size_t count)
+    -> BytesView {
   std::size_t before = 0;
   for (std::size_t other = 0; other < prime; ++other) {
-    before += packed_size(layout.fields()[other], out.size());
+    before += packed_size(layout.fields()[other], count);
   }
-  const PrimeField& field = layout.fields()[prime];
-  return unpack(field, payload.subspan(before, packed_size(field, out.size())), out);
+  return payload.subspan(before, packed_size(layout.fields()[prime], count));
+}
+}  // namespace
+
+auto unpack_prime(const BodyLayout& layout, std::size_t prime, BytesView payload,
+                  std::span<std::uint32_t> out) -> Result<void> {
+  return unpack(layout.fields()[prime], part_of(layout, prime, payload, out.size()), out);
+}
+
+auto add_packed_prime(const BodyLayout& layout, std::size_t prime, BytesView payload,
+                      std::span<std::uint32_t> sum) -> Result<void> {
+  return add_packed(layout.fields()[prime], part_of(layout, prime, payload, sum.size()), sum);
 }
 
 auto box_context(const RoundParameters& round, HospitalId hospital, MinerId miner)

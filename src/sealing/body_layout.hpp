@@ -77,6 +77,9 @@ void pack_primes(const BodyLayout& layout, std::span<const std::vector<std::uint
 /// Error: `non_canonical`.
 [[nodiscard]] auto unpack_prime(const BodyLayout& layout, std::size_t prime, BytesView payload,
                                 std::span<std::uint32_t> out) -> Result<void>;
+/// Adds instead of writing. Error: `non_canonical`.
+[[nodiscard]] auto add_packed_prime(const BodyLayout& layout, std::size_t prime, BytesView payload,
+                                    std::span<std::uint32_t> sum) -> Result<void>;
 
 [[nodiscard]] auto box_context(const RoundParameters& round, HospitalId hospital, MinerId miner)
     -> std::array<std::uint8_t, context_size>;

@@ -121,18 +121,16 @@ auto sum_shares(const RoundParameters& round, std::span<const ShareOpening> shar
   if (shares.empty()) return mismatch();
   const std::size_t degree = layout.degree();
   KeyWords sum(layout.fields().size() * degree);
-  Secret<std::uint32_t> words(degree);
   Bytes out(layout.polynomial_size());
   std::size_t at = 0;
   for (std::size_t prime = 0; prime < layout.fields().size(); ++prime) {
     const PrimeField& field = layout.fields()[prime];
     const auto total = sum.expose().subspan(prime * degree, degree);
+    const std::size_t size = packed_size(field, degree);
     for (const ShareOpening& share : shares) {
       if (share.share.size() != layout.polynomial_size()) return mismatch();
-      CONSILIUM_CHECK(unpack_prime(layout, prime, share.share.expose(), words.expose()));
-      accumulate(field, total, words.expose());
+      CONSILIUM_CHECK(add_packed(field, BytesView(share.share.expose()).subspan(at, size), total));
     }
-    const std::size_t size = packed_size(field, degree);
     pack(field, total, std::span(out).subspan(at, size));
     at += size;
   }

@@ -64,9 +64,7 @@ auto SharingPolynomials::share_at(std::uint16_t alpha) const -> ShareOpening {
     const PrimeField& field = layout_.fields()[prime];
     const Factor x = field.factor(alpha);
     const std::uint32_t* const from = coefficients_.expose().data() + prime * threshold_ * degree;
-    for (std::size_t k = 0; k < degree; ++k) {
-      words.expose()[k] = evaluate(field, from + k, threshold_, degree, x);
-    }
+    kernels().horner(field, from, threshold_, degree, x, degree, words.expose().data());
     const std::size_t size = packed_size(field, degree);
     pack(field, words.expose(), packed.first(size));
     packed = packed.subspan(size);
@@ -153,16 +151,7 @@ auto degree_test(const BodyLayout& layout, std::uint16_t threshold, std::uint16_
 auto inner_product(const PrimeField& field, std::span<const std::uint32_t> row,
                    std::span<const std::uint32_t> words) -> std::uint32_t {
   CONSILIUM_ENSURE(row.size() == words.size());
-  // Products have 60 bits: their halves are summed apart, far from any overflow for N ≤ 2¹⁶.
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
-  for (std::size_t k = 0; k < row.size(); ++k) {
-    const std::uint64_t product = std::uint64_t{row[k]} * words[k];
-    low += product & 0xffffffffU;
-    high += product >> 32U;
-  }
-  // high·2³²: a residue times r_squared, reduced by 2³² once, is that residue times 2³².
-  return field.add(field.residue(low), field.to_montgomery(field.residue(high)));
+  return kernels().inner_product(field, row.data(), words.data(), row.size());
 }
 
 auto lagrange_weights(const PrimeField& field, std::span<const std::uint16_t> points,

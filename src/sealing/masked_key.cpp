@@ -34,7 +34,7 @@ auto mask_words(const RoundParameters& round, const BodyLayout& layout, const Di
                                  (first ? peer.box_key : own.public_key()).bytes, shared.expose()});
   Digest mask_key = tagged_hash("consilium/seal/1/mask", {pair_key.view(), set_digest.view()});
   wipe(pair_key.bytes);
-  WordStream stream(mask_key);
+  WordStream stream(mask_key.view());
   wipe(mask_key.bytes);
   Secret<std::uint32_t> words(layout.fields().size() * layout.degree());
   for (std::size_t prime = 0; prime < layout.fields().size(); ++prime) {
@@ -92,13 +92,11 @@ auto sum_masked_keys(const RoundParameters& round, std::span<const BytesView> ma
   };
   if (masked.empty()) return mismatch();
   std::vector<std::vector<std::uint32_t>> sum(layout.fields().size());
-  std::vector<std::uint32_t> words(layout.degree());
   for (std::size_t prime = 0; prime < sum.size(); ++prime) {
     sum[prime].assign(layout.degree(), 0);
     for (const BytesView one : masked) {
       if (one.size() != layout.polynomial_size()) return mismatch();
-      CONSILIUM_CHECK(unpack_prime(layout, prime, one, words));
-      accumulate(layout.fields()[prime], sum[prime], words);
+      CONSILIUM_CHECK(add_packed_prime(layout, prime, one, sum[prime]));
     }
   }
   Bytes out(layout.polynomial_size());

@@ -69,7 +69,16 @@ auto PrimeField::power(std::uint32_t base, std::uint32_t exponent) const -> std:
 auto fields_of(Suite suite) -> std::span<const PrimeField> {
   static const std::vector<PrimeField> s30 = make_fields(Suite::s30);
   static const std::vector<PrimeField> l48 = make_fields(Suite::l48);
-  return suite == Suite::l48 ? l48 : s30;
+  static const std::vector<PrimeField> l60 = make_fields(Suite::l60);
+  switch (suite) {
+    case Suite::s30:
+      return s30;
+    case Suite::l48:
+      return l48;
+    case Suite::l60:
+      return l60;
+  }
+  CONSILIUM_ENSURE(false && "a suite outside the list");
 }
 
 }  // namespace consilium::sealing

@@ -78,6 +78,17 @@ struct PrimeField {
     const auto estimate = static_cast<std::uint32_t>((std::uint64_t{a} * f.quotient) >> 32U);
     return a * f.value - estimate * q;
   }
+  /// low + high·2³² mod q, canonical: two sums of the halves of 64-bit products (low < q·2³² and
+  /// high likewise).
+  [[nodiscard]] auto join_halves(std::uint64_t low, std::uint64_t high) const -> std::uint32_t {
+    // A residue times r_squared, reduced by 2³² once, is that residue times 2³².
+    return add(residue(low), to_montgomery(residue(high)));
+  }
+  /// A factor from a canonical secret. With r = value·2³² mod q, the quotient is (value·2³² − r)/q,
+  /// an exact division, hence −r·q⁻¹ mod 2³².
+  [[nodiscard]] auto secret_factor(std::uint32_t value) const -> Factor {
+    return {value, to_montgomery(value) * negative_inverse};
+  }
   /// Divides: for public values only.
   [[nodiscard]] auto factor(std::uint32_t value) const -> Factor {
     return {value, static_cast<std::uint32_t>((std::uint64_t{value} << 32U) / q)};

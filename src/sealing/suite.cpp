@@ -11,8 +11,12 @@ constexpr std::array<std::uint32_t, 1> s30_roots{42341};
 constexpr std::array<std::uint32_t, 2> l48_moduli{16760833, 16736257};
 constexpr std::array<std::uint32_t, 2> l48_roots{583, 13366};
 
+constexpr std::array<std::uint32_t, 2> l60_moduli{1073692673, 1073668097};
+constexpr std::array<std::uint32_t, 2> l60_roots{236231, 106172};
+
 // Security with two honest hospitals and the best rows of 10⁷ (sealing-spec §3.1, lattice-estimator
-// 27a581bb): S30 226 bits by gate count (MATZOV), core-SVP 202 classical; L48 143 and 117.
+// 27a581bb): S30 226 bits by gate count (MATZOV), core-SVP 202 classical; L48 143 and 117; L60
+// about 244 and 220 (usvp only, without perfect hints).
 const SuiteParameters s30{.suite = Suite::s30,
                           .name = "S30",
                           .ring_degree = 2048,
@@ -32,6 +36,16 @@ const SuiteParameters l48{.suite = Suite::l48,
                           .degree_rows = 8,
                           .value_cap = (1 << 23) - 1};
 
+const SuiteParameters l60{.suite = Suite::l60,
+                          .name = "L60",
+                          .ring_degree = 4096,
+                          .moduli = l60_moduli,
+                          .roots = l60_roots,
+                          .error_eta = 16,
+                          .residue_bits = 30,
+                          .degree_rows = 6,
+                          .value_cap = (1 << 23) - 1};
+
 /// The sizes for which the formulas below were checked, one by one (§3.2).
 auto hospitals_cap(Suite suite) -> std::uint32_t {
   return suite == Suite::s30 ? 64 : 1024;
@@ -49,13 +63,21 @@ auto error_bound(std::uint64_t hospitals, std::uint64_t eta) -> std::int64_t {
 }  // namespace
 
 auto parameters_of(Suite suite) -> const SuiteParameters& {
-  CONSILIUM_ENSURE(suite == Suite::s30 || suite == Suite::l48);
-  return suite == Suite::s30 ? s30 : l48;
+  switch (suite) {
+    case Suite::s30:
+      return s30;
+    case Suite::l48:
+      return l48;
+    case Suite::l60:
+      return l60;
+  }
+  CONSILIUM_ENSURE(false && "a suite outside the list");
 }
 
 auto suite_from_id(std::uint8_t id) -> Result<Suite> {
-  if (id == static_cast<std::uint8_t>(Suite::s30)) return Suite::s30;
-  if (id == static_cast<std::uint8_t>(Suite::l48)) return Suite::l48;
+  for (const Suite suite : {Suite::s30, Suite::l48, Suite::l60}) {
+    if (id == static_cast<std::uint8_t>(suite)) return suite;
+  }
   return fail(
       "bad_suite", "suite " + std::to_string(id),
       "This program knows the suites 1 (S30) and 17 (L48); update it or correct the round.");

@@ -4,6 +4,8 @@
 
 #include "consilium/foundation/codec.hpp"
 
+#include "block_kernels.hpp"
+
 namespace consilium::sealing {
 namespace {
 
@@ -18,24 +20,23 @@ auto key_of(BytesView key) -> std::span<const std::uint8_t, 32> {
 }  // namespace
 
 WordStream::WordStream(BytesView key)
-    : cipher_(key_of(key)), buffer_(buffer_size), at_(buffer_size) {}
+    : cipher_(key_of(key)), secret_(buffer_size), buffer_(secret_.expose()), at_(buffer_size) {}
+
+WordStream::WordStream(const Digest& key)
+    : cipher_(key_of(key.view())), open_(buffer_size), buffer_(open_), at_(buffer_size) {}
 
 void WordStream::refill() {
-  cipher_.next(buffer_.expose());
+  cipher_.next(buffer_);
   at_ = 0;
 }
 
 void WordStream::residues(const PrimeField& field, std::span<std::uint32_t> out) {
-  std::size_t filled = 0;
-  while (filled < out.size()) {
+  while (!out.empty()) {
     if (at_ == buffer_size) refill();
-    const std::uint8_t* const from = buffer_.expose().data() + at_;
-    const std::uint32_t word = (std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8U |
-                                std::uint32_t{from[2]} << 16U | std::uint32_t{from[3]} << 24U) &
-                               field.word_mask;
-    at_ += 4;
-    out[filled] = word;
-    filled += word < field.q ? 1U : 0U;
+    const Accepted some = kernels().accept(field, buffer_.data() + at_, (buffer_size - at_) / 4,
+                                           out.data(), out.size());
+    at_ += 4 * some.read;
+    out = out.subspan(some.written);
   }
 }
 
@@ -44,7 +45,7 @@ void WordStream::bytes(std::span<std::uint8_t> out) {
   while (!out.empty()) {
     if (at_ == buffer_size) refill();
     const std::size_t size = std::min(out.size(), buffer_size - at_);
-    std::memcpy(out.data(), buffer_.expose().data() + at_, size);
+    std::memcpy(out.data(), buffer_.data() + at_, size);
     at_ += size;
     out = out.subspan(size);
   }

@@ -15,8 +15,10 @@ namespace consilium::sealing {
 /// the next raw word.
 class WordStream {
  public:
+  /// A secret stream: what it holds lies in locked memory, which takes 30 µs to get.
   explicit WordStream(BytesView key);
-  explicit WordStream(const Digest& key) : WordStream(key.view()) {}
+  /// A public stream, under a hash that everybody can compute.
+  explicit WordStream(const Digest& key);
   /// The next out.size() accepted words.
   void residues(const PrimeField& field, std::span<std::uint32_t> out);
   /// The next raw bytes; a multiple of four, so that words stay whole.
@@ -25,7 +27,9 @@ class WordStream {
  private:
   void refill();
   AesCtr cipher_;
-  SecretBytes buffer_;
+  SecretBytes secret_;  ///< one of the two is empty
+  Bytes open_;
+  std::span<std::uint8_t> buffer_;
   std::size_t at_;
 };
 

@@ -203,6 +203,47 @@ TEST(BlobStore, stores_a_batch_whole_and_in_order) {
   EXPECT_TRUE(many.put_batch({}).value().empty());
 }
 
+TEST(BlobWriter, stores_pieces_under_the_name_of_the_whole) {
+  const TemporaryFolder folder;
+  BlobStore store = open_store(folder.path());
+  Bytes whole;
+  {
+    auto writer = store.writer().value();
+    for (const std::size_t size : {std::size_t{1}, std::size_t{0}, std::size_t{5} << 20U,
+                                   std::size_t{123'456}, std::size_t{4} << 20U}) {
+      Bytes piece(size, static_cast<std::uint8_t>(size % 251));
+      ASSERT_TRUE(writer.write(piece));
+      whole.insert(whole.end(), piece.begin(), piece.end());
+    }
+    EXPECT_TRUE(store.list().value().empty()) << "no name before its end";
+    EXPECT_EQ(writer.finish().value(), sha256(whole));
+  }
+  EXPECT_EQ(store.get(sha256(whole)).value(), whole);
+  EXPECT_EQ(store.put(whole).value(), sha256(whole)) << "the same blob, held once";
+  EXPECT_EQ(store.list().value().size(), 1U);
+}
+
+TEST(BlobWriter, leaves_nothing_behind_when_it_is_given_up) {
+  const TemporaryFolder folder;
+  BlobStore store = open_store(folder.path());
+  {
+    auto writer = store.writer().value();
+    ASSERT_TRUE(writer.write(Bytes(1000, 3)));
+  }
+  EXPECT_TRUE(store.list().value().empty());
+  EXPECT_TRUE(fs::is_empty(folder.path() / "unfinished"));
+}
+
+TEST(BlobWriter, keeps_to_the_size_limit) {
+  const TemporaryFolder folder;
+  BlobStore store = open_store(folder.path());
+  auto writer = store.writer().value();
+  ASSERT_TRUE(writer.write(Bytes(10, 1)));
+  // A view of that size without its memory: it must be refused before a byte is read.
+  const std::uint8_t byte = 0;
+  EXPECT_EQ(writer.write(BytesView(&byte, blob_size_max - 9)).error().code, "blob_too_large");
+}
+
 TEST(BlobStore, verifies_everything_and_lists_every_damage) {
   const TemporaryFolder folder;
   BlobStore store = open_store(folder.path());

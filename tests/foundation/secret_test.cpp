@@ -1,6 +1,7 @@
 #include "consilium/foundation/secret.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
 
@@ -45,6 +46,27 @@ TEST(Secret, is_fenced_by_a_guard_page) {
         *end = 1;
       },
       "");
+}
+
+TEST(Secret, is_wiped_and_closed_when_it_is_given_back) {
+  EXPECT_DEATH(
+      {
+        SecretBytes secret(4321);
+        const volatile std::uint8_t* begin = secret.expose().data();
+        secret.erase();
+        (void)*begin;
+        std::_Exit(0);  // not dead: it could be read
+      },
+      "");
+  // Whoever gets the same piece next finds zeros and the same fence.
+  SecretBytes first(777);
+  std::fill(first.expose().begin(), first.expose().end(), std::uint8_t{9});
+  const auto* const place = first.expose().data();
+  first.erase();
+  const SecretBytes second(777);
+  EXPECT_EQ(second.expose().data(), place) << "pieces of one size are used again";
+  EXPECT_TRUE(std::all_of(second.expose().begin(), second.expose().end(),
+                          [](std::uint8_t byte) { return byte == 0; }));
 }
 
 TEST(Wipe, overwrites_with_zeros) {

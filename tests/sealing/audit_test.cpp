@@ -174,7 +174,8 @@ TEST_P(Audits, attack_4_one_spoiled_coefficient_is_found_where_it_failed) {
 INSTANTIATE_TEST_SUITE_P(Shapes, Audits,
                          ::testing::Values(Shape{Suite::s30, 4, 5000}, Shape{Suite::s30, 1, 2048},
                                            Shape{Suite::s30, 7, 40'000}, Shape{Suite::l48, 4, 5000},
-                                           Shape{Suite::s30, 17, 3000}));
+                                           Shape{Suite::s30, 17, 3000},
+                                           Shape{Suite::l60, 4, 5000}));
 
 TEST(AuditPlaces, are_four_that_failed_and_four_of_all) {
   const TestRound round = make_round(Suite::s30, 4, 4, 5000);

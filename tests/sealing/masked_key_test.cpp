@@ -62,7 +62,7 @@ auto make_scene(Suite suite, std::size_t hospitals, std::uint64_t length, std::u
 }
 
 TEST(MaskedKeys, open_the_sum_of_exactly_their_set) {
-  for (const Suite suite : {Suite::s30, Suite::l48}) {
+  for (const Suite suite : {Suite::s30, Suite::l48, Suite::l60}) {
     const Scene scene = make_scene(suite, 5, 3000);
     for (const auto& who : std::vector<std::vector<std::size_t>>{{0, 1, 2, 3, 4}, {0, 2, 4}}) {
       std::vector<Bytes> sent;

@@ -14,7 +14,7 @@ using Words = std::vector<std::uint32_t>;
 
 auto all_fields() -> std::vector<const PrimeField*> {
   std::vector<const PrimeField*> out;
-  for (const Suite suite : {Suite::s30, Suite::l48}) {
+  for (const Suite suite : {Suite::s30, Suite::l48, Suite::l60}) {
     for (const PrimeField& field : fields_of(suite)) out.push_back(&field);
   }
   return out;
@@ -49,7 +49,7 @@ TEST(Ring, multiplies_like_the_schoolbook) {
     Words b_transformed = b;
     transform(*field, a_transformed, 1);
     transform(*field, b_transformed, 1);
-    Words prepared(field->degree);
+    std::vector<Factor> prepared(field->degree);
     prepare_key(*field, b_transformed, prepared);
     Words product = a_transformed;
     multiply_by_key(*field, product, 1, prepared);
@@ -92,7 +92,7 @@ TEST(Ring, lanes_do_not_touch_each_other) {
   SeededRandom random(14, "ring");
   for (const PrimeField* field : all_fields()) {
     Words key = random_words(*field, field->degree, random);
-    Words prepared(field->degree);
+    std::vector<Factor> prepared(field->degree);
     prepare_key(*field, key, prepared);
     const std::uint32_t lanes = 5;
     const Words start = random_words(*field, std::size_t{field->degree} * lanes, random);
@@ -179,8 +179,19 @@ TEST(Errors, are_differences_of_bit_counts) {
     Bytes stream(count * width);
     random.fill(stream);
     std::fill_n(stream.begin(), width, std::uint8_t{0xff});
-    std::vector<std::int64_t> errors(count);
-    errors_from_bytes(eta, stream, errors);
+    // Added to nothing, an error is all there is.
+    const PrimeField& field = fields_of(Suite::s30)[0];
+    const Words nothing(count, 0);
+    const std::vector<std::int32_t> zeros(count, 0);
+    Bytes packed(packed_size(field, count));
+    kernels().add_and_pack(field, nothing.data(), count, {zeros.data(), stream.data(), eta, 1638},
+                           packed.data());
+    Words residues(count);
+    must(unpack(field, packed, residues));
+    std::vector<std::int64_t> errors;
+    for (const std::uint32_t residue : residues) {
+      errors.push_back(residue > field.q / 2 ? std::int64_t{residue} - field.q : residue);
+    }
     double sum = 0;
     double squares = 0;
     for (std::size_t i = 0; i < count; ++i) {
@@ -202,7 +213,7 @@ TEST(Errors, are_differences_of_bit_counts) {
 }
 
 TEST(Suites, table_holds_primes_with_their_least_roots) {
-  for (const Suite suite : {Suite::s30, Suite::l48}) {
+  for (const Suite suite : {Suite::s30, Suite::l48, Suite::l60}) {
     const SuiteParameters& p = parameters_of(suite);
     EXPECT_EQ(must(suite_from_id(static_cast<std::uint8_t>(suite))), suite);
     for (std::size_t prime = 0; prime < p.moduli.size(); ++prime) {
@@ -221,6 +232,7 @@ TEST(Suites, table_holds_primes_with_their_least_roots) {
   EXPECT_EQ(code_of(scale_of(Suite::s30, 0)), "too_many_hospitals");
   EXPECT_EQ(code_of(scale_of(Suite::s30, 65)), "too_many_hospitals");
   EXPECT_EQ(code_of(scale_of(Suite::l48, 1025)), "too_many_hospitals");
+  EXPECT_EQ(code_of(scale_of(Suite::l60, 1025)), "too_many_hospitals");
 }
 
 TEST(Suites, scale_of_the_specification_table) {
@@ -234,6 +246,7 @@ TEST(Suites, scale_of_the_specification_table) {
         Row{Suite::s30, 16, {76, 32767, 1023}}, Row{Suite::s30, 32, {108, 32767, 511}},
         Row{Suite::s30, 53, {139, 32767, 309}}, Row{Suite::s30, 64, {152, 27502, 305}},
         Row{Suite::l48, 64, {215, 8388607, 261248}},
+        Row{Suite::l60, 64, {215, 8388607, 1073619076}},
         Row{Suite::l48, 1024, {860, 8388607, 16328}}}) {
     const Scale scale = must(scale_of(row.suite, row.hospitals));
     EXPECT_EQ(scale.error_bound, row.scale.error_bound);

@@ -103,21 +103,27 @@ TEST(SealingVectors, one_sealed_polynomial) {
   const Json& s = vectors().at("s30").at("specification");
   const PrimeField& field = fields_of(Suite::s30)[0];
   const auto block = expanded(0, 16);
-  std::vector<std::uint32_t> polynomial, key, prepared(2048);
-  std::vector<std::int64_t> addend;
+  std::vector<std::uint32_t> polynomial, key;
+  std::vector<Factor> prepared(2048);
+  std::vector<std::int32_t> values;
+  Bytes errors;
   for (std::uint64_t k = 0; k < 2048; ++k) {
     polynomial.push_back(block[16 * k]);
     key.push_back(static_cast<std::uint32_t>(524287 * (k + 1) % field.q));
-    const auto i = static_cast<std::int64_t>(k);
-    addend.push_back((i % 17 - 8) + 1638 * ((31 * i % 65535) - 32767));
+    values.push_back(static_cast<std::int32_t>(31 * k % 65535) - 32767);
+    // e = (k mod 17) − 8 as bit counts: so many ones less so many.
+    const int e = static_cast<int>(k % 17) - 8;
+    errors.push_back(static_cast<std::uint8_t>((1U << std::max(e, 0)) - 1U));
+    errors.push_back(static_cast<std::uint8_t>((1U << std::max(-e, 0)) - 1U));
   }
   prepare_key(field, key, prepared);
   multiply_by_key(field, polynomial, 1, prepared);
-  add_signed(field, polynomial, addend);
+  Bytes packed(7680);
+  kernels().add_and_pack(field, polynomial.data(), 2048, {values.data(), errors.data(), 8, 1638},
+                         packed.data());
+  must(unpack(field, packed, polynomial));
   const auto first = words(s, "lane_0_first");
   EXPECT_TRUE(std::equal(first.begin(), first.end(), polynomial.begin()));
-  Bytes packed(7680);
-  pack(field, polynomial, packed);
   EXPECT_EQ(sha256(packed).hex(), text(s, "lane_0_packed"));
 }
 

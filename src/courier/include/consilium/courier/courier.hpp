@@ -43,6 +43,26 @@ struct BlobCheck {
   std::vector<std::filesystem::path> foreign;
 };
 
+class BlobStore;
+
+/// A blob that comes in pieces and whose name is known at its end. Destroyed before `finish`, it
+/// leaves nothing behind. The store must outlive it.
+class BlobWriter {
+ public:
+  BlobWriter(BlobWriter&&) noexcept;
+  ~BlobWriter();
+  /// Errors: `blob_too_large`, `file_unwritable`, `disk_full`; the blob cannot be finished then.
+  [[nodiscard]] auto write(BytesView bytes) -> Result<void>;
+  /// The blob's name, once it is durable. Once only. Errors as above.
+  [[nodiscard]] auto finish() -> Result<Digest>;
+
+ private:
+  friend class BlobStore;
+  struct State;
+  explicit BlobWriter(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
 /// One node's blobs, in one folder: `ab/ab12…` (all 64 hex digits in a folder named by the first
 /// byte). Safe to use from several threads; two processes may share a folder, too.
 class BlobStore {
@@ -68,6 +88,9 @@ class BlobStore {
   /// have been stored, each of them whole.
   [[nodiscard]] auto put_batch(std::span<const BytesView> blobs) -> Result<std::vector<Digest>>;
 
+  /// For a blob that is never whole in memory. Errors: `file_unwritable`, `disk_full`.
+  [[nodiscard]] auto writer() -> Result<BlobWriter>;
+
   /// The bytes, hashed again on the way. Errors: `blob_missing`, `blob_damaged` (names the file),
   /// `blob_too_large` (more than size_max: read before any memory is taken), `file_unreadable`.
   [[nodiscard]] auto get(const Digest& digest, std::size_t size_max = blob_size_max) const
@@ -87,6 +110,7 @@ class BlobStore {
   [[nodiscard]] auto folder() const -> const std::filesystem::path&;
 
  private:
+  friend class BlobWriter;
   struct State;
   struct Unfinished;
   explicit BlobStore(std::unique_ptr<State> state);
@@ -95,7 +119,8 @@ class BlobStore {
   [[nodiscard]] auto is_durable(const Digest& digest) -> bool;
   void mark_durable(std::span<const Digest> digests);
   [[nodiscard]] auto holds_exactly(const Digest& digest, BytesView bytes) const -> bool;
-  /// Writes a file that has no name yet.
+  /// A file that has no name yet.
+  [[nodiscard]] auto create() -> Result<Unfinished>;
   [[nodiscard]] auto begin(const Digest& digest, BytesView bytes) -> Result<Unfinished>;
   /// Syncs the files, gives them their names, and syncs these.
   [[nodiscard]] auto finish(std::vector<Unfinished>& files) -> Result<void>;

@@ -17,6 +17,7 @@
 
 #include "consilium/foundation/hash.hpp"
 #include "consilium/foundation/identity.hpp"
+#include "consilium/sealing/body_stream.hpp"
 #include "consilium/sealing/keys.hpp"
 #include "consilium/sealing/suite.hpp"
 
@@ -96,10 +97,9 @@ struct ShareOpening {
   SecretBytes salt;   ///< 32 bytes
 };
 
-struct Sealed {
+struct SealedKeys {
   Manifest manifest;
   Bytes lists;               ///< blob
-  Bytes body;                ///< blob: every block's chunk in order, then the witness chunk
   std::vector<Bytes> boxes;  ///< blobs, for miners 1..M
   /// Kept by the hospital in locked memory until Opening or Aborted, to answer complaints. Lost in
   /// a crash.
@@ -108,12 +108,25 @@ struct Sealed {
   /// locked memory and nowhere else: lost in a crash.
   Secret<std::uint32_t> key;
 };
+struct Sealed : SealedKeys {
+  Bytes body;  ///< blob: every block's chunk in order, then the witness chunk
+};
 
 /// Seals `values` with fresh one-time keys from `secrets` (SystemRandom in every build but tests).
 /// Errors: `length_mismatch`, `bad_value` (|x| > X_max), `bad_suite`, `too_many_hospitals`,
 /// `bad_key` (a miner's box key is of small order: check_box_key). Nothing is sealed then.
 [[nodiscard]] auto seal(const RoundParameters& round, HospitalId hospital,
                         std::span<const std::int64_t> values, Random& secrets) -> Result<Sealed>;
+/// With two, hashing and the sink's work run beside the sealing, on a thread that ends before the
+/// call returns; the bytes are the same.
+enum class SealThreads : std::uint8_t { one = 1, two = 2 };
+/// The same without ever holding the vector or the body: round.length values are taken from the
+/// source, the body goes into the sink as it comes. Less than 1 MiB of memory in S30, whatever the
+/// length. Errors: those of `seal` (`bad_value` may come after a part of the body was written:
+/// nothing was finished then), and those of source and sink.
+[[nodiscard]] auto seal_stream(const RoundParameters& round, HospitalId hospital,
+                               ValueSource& values, BodySink& body, Random& secrets,
+                               SealThreads threads) -> Result<SealedKeys>;
 
 /// Head and lists fit this round, committee and each other (structure only, no bytes of the body).
 /// That the manifest's hospital is the one that signed it is the caller's check. Errors:

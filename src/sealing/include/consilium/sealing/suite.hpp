@@ -12,8 +12,9 @@ namespace consilium::sealing {
 
 /// The id travels in every seed, chunk and manifest. 0x02 (ChaCha20 stream), 0x81 (discrete
 /// Gaussian errors) and bit 0x40 (hybrid boxes) are reserved by the specification; L48 and L60 are
-/// numbered here.
-enum class Suite : std::uint8_t { s30 = 0x01, l48 = 0x11 };
+/// numbered here. S30 is for updates, L48 for exact statistics and up to 1024 hospitals, L60 for
+/// the same where the secrets must last.
+enum class Suite : std::uint8_t { s30 = 0x01, l48 = 0x11, l60 = 0x21 };
 
 struct SuiteParameters {
   Suite suite;
@@ -36,8 +37,8 @@ struct Scale {
   std::int64_t value_max = 0;    ///< X_max
   std::int64_t delta = 0;        ///< Δ
 };
-/// Error: `too_many_hospitals` (none, or more than the 64 of S30 and the 1024 of L48 for which the
-/// formulas were checked one by one).
+/// Error: `too_many_hospitals` (none, or more than the 64 of S30 and the 1024 of L48 and L60 for
+/// which the formulas were checked one by one).
 [[nodiscard]] auto scale_of(Suite suite, std::uint32_t hospitals_max) -> Result<Scale>;
 
 /// f, t of a committee of `miners` (§3.4): f = ⌊(M−1)/3⌋, t = ⌊(M+f)/2⌋+1; M = 1 gives f 0, t 1.

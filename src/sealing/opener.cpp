@@ -1,0 +1,291 @@
+#include "opener.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "consilium/foundation/codec.hpp"
+
+namespace consilium::sealing {
+namespace {
+
+/// Far above every T, and its square times N far below 2⁶⁴.
+constexpr std::int64_t residual_counted_max = std::int64_t{1} << 20U;
+
+auto round_place(const RoundParameters& round) -> std::string {
+  return "round " + std::to_string(round.round.value);
+}
+
+/// Residuals of many polynomials against the bounds of §7.3. In integers: every machine judges
+/// alike.
+class ResidualTest {
+ public:
+  ResidualTest(const BodyLayout& layout, std::size_t members, int eta, const Scale& scale)
+      : bound_(scale.error_bound),
+        spread_(static_cast<std::uint64_t>(layout.degree()) * members *
+                static_cast<std::uint64_t>(eta)) {}
+  /// One polynomial: its largest |r| and its Σ r². Rms ≤ 1.10·√(|U|η/2), so Σ r² ≤ 1.21·N·|U|·η/2.
+  auto polynomial(std::int64_t largest, std::uint64_t squares) -> bool {
+    ++polynomials_;
+    total_ += squares;
+    return largest <= bound_ && squares * 200 <= spread_ * 121;
+  }
+  /// All of them: 1.02 where there are enough that chance cannot reach it.
+  [[nodiscard]] auto all() const -> bool {
+    return polynomials_ < 100 || total_ * 20'000 <= spread_ * polynomials_ * 10'404;
+  }
+  [[nodiscard]] auto rms(std::uint32_t degree) const -> double {
+    return std::sqrt(static_cast<double>(total_) /
+                     (static_cast<double>(polynomials_) * static_cast<double>(degree)));
+  }
+
+ private:
+  std::int64_t bound_;
+  std::uint64_t spread_;  ///< N·|U|·η
+  std::uint64_t polynomials_ = 0;
+  std::uint64_t total_ = 0;
+};
+
+}  // namespace
+
+Opener::Opener(const RoundParameters& round, const BodyLayout& layout, const Scale& scale,
+               std::span<const BytesView> bodies)
+    : round_(round),
+      layout_(layout),
+      scale_(scale),
+      bodies_(bodies),
+      eta_(parameters_of(round.suite).error_eta),
+      reciprocal_(1.0 / (2.0 * static_cast<double>(scale.delta))),
+      sums_(layout.fields().size()) {
+  for (const PrimeField& field : layout_.fields()) modulus_ *= field.q;
+  if (layout_.fields().size() == 2) {
+    const PrimeField& second = layout_.fields()[1];
+    const std::uint32_t first_inverse = second.inverse_of(layout_.fields()[0].q % second.q);
+    first_inverse_montgomery_ = second.to_montgomery(first_inverse);
+  }
+}
+
+auto Opener::make(const RoundParameters& round, std::span<const BytesView> bodies)
+    -> Result<Opener> {
+  CONSILIUM_TRY(const BodyLayout layout, check_round(round, false));
+  CONSILIUM_TRY(const Scale scale, scale_of(round.suite, round.hospitals_max));
+  if (bodies.empty() || bodies.size() > round.hospitals_max) {
+    return fail("length_mismatch", round_place(round),
+                "The set must have 1 to " + std::to_string(round.hospitals_max) + " members.");
+  }
+  Opener opener(round, layout, scale, bodies);
+  CONSILIUM_CHECK(opener.check_headers());
+  return opener;
+}
+
+/// Each body is whole, of this round, and of another hospital than the others.
+auto Opener::check_headers() const -> Result<void> {
+  std::set<std::uint16_t> seen;
+  for (const BytesView body : bodies_) {
+    if (body.size() != layout_.body_size()) {
+      return fail("length_mismatch", round_place(round_),
+                  "A body of the set is not of the round's size; fetch it again.");
+    }
+    const HospitalId hospital{static_cast<std::uint16_t>(body[10] | body[11] << 8)};
+    if (!seen.insert(hospital.value).second) {
+      return fail("length_mismatch", round_place(round_),
+                  "The set holds one hospital's body twice; it is a set of hospitals.");
+    }
+    for (std::uint32_t block = 0; block < layout_.blocks(); ++block) {
+      const ChunkHeader header = chunk_header(round_, hospital, block);
+      if (!std::equal(header.begin(), header.end(), layout_.chunk(body, block).begin())) {
+        return fail("stale_context", round_place(round_),
+                    "A body of the set belongs to another round; fetch the one the ledger names.");
+      }
+    }
+  }
+  return {};
+}
+
+void Opener::use_key(std::span<const std::uint32_t> key) {
+  const std::size_t degree = layout_.degree();
+  prepared_.resize(key.size());
+  for (std::size_t prime = 0; prime < layout_.fields().size(); ++prime) {
+    prepare_key(layout_.fields()[prime], key.subspan(prime * degree, degree),
+                std::span(prepared_).subspan(prime * degree, degree));
+  }
+}
+
+auto Opener::add_block(std::uint32_t block) -> Result<void> {
+  const std::size_t words = std::size_t{layout_.lanes(block)} * layout_.degree();
+  for (std::size_t prime = 0; prime < sums_.size(); ++prime) {
+    sums_[prime].resize(words);
+    bool first = true;
+    for (const BytesView body : bodies_) {
+      const BytesView payload = layout_.chunk(body, block).subspan(chunk_header_size);
+      if (std::exchange(first, false)) {
+        CONSILIUM_CHECK(unpack_prime(layout_, prime, payload, sums_[prime]));
+      } else {
+        CONSILIUM_CHECK(add_packed_prime(layout_, prime, payload, sums_[prime]));
+      }
+    }
+  }
+  return {};
+}
+
+auto Opener::packed_sum(std::uint32_t block) -> BytesView {
+  packed_.resize(layout_.payload_size(block));
+  pack_primes(layout_, sums_, packed_);
+  return packed_;
+}
+
+auto Opener::open_block(std::uint32_t block) -> OpenedBlock {
+  const std::uint32_t lanes = layout_.lanes(block);
+  expanded_.resize(std::size_t{layout_.degree()} * lanes);
+  for (std::size_t prime = 0; prime < sums_.size(); ++prime) {
+    expand(round_.seed, block, static_cast<std::uint8_t>(prime), layout_.fields()[prime],
+           expanded_);
+    open_prime(prime, expanded_, sums_[prime], lanes);
+  }
+  return round_values(sums_, lanes);
+}
+
+auto Opener::open(std::span<const std::uint32_t> key) -> Result<OpenedSum> {
+  OpenedSum opened;
+  opened.values.reserve(layout_.length());
+  use_key(key);
+  ResidualTest test(layout_, bodies_.size(), eta_, scale_);
+  std::vector<Digest> leaves;
+  const std::int64_t value_limit = static_cast<std::int64_t>(bodies_.size()) * scale_.value_max;
+  bool residuals_good = true;
+  bool values_good = true;
+  for (std::uint32_t block = 0; block < layout_.blocks() && residuals_good; ++block) {
+    CONSILIUM_CHECK(add_block(block));
+    leaves.push_back(chunk_leaf(chunk_header(round_, HospitalId{0}, block), packed_sum(block)));
+    const OpenedBlock seen = open_block(block);
+    const auto used = static_cast<std::ptrdiff_t>(layout_.used_slots(block));
+    opened.values.insert(opened.values.end(), rounded_.begin(), rounded_.begin() + used);
+    values_good = values_good && seen.value_max <= value_limit &&
+                  std::all_of(rounded_.begin() + used, rounded_.end(),
+                              [](std::int64_t padding) { return padding == 0; });
+    for (std::uint32_t lane = 0; lane < layout_.lanes(block); ++lane) {
+      residuals_good =
+          test.polynomial(seen.largest.at(lane), seen.squares.at(lane)) && residuals_good;
+    }
+  }
+  if (!residuals_good || !test.all()) {
+    return fail("residual_out_of_range", round_place(round_),
+                "The opened sum is not the sum of what was sealed; wait for another share sum, "
+                "then audit the set.");
+  }
+  if (!values_good) {
+    return fail("sum_out_of_range", round_place(round_),
+                "The opened sum is larger than honest values can make it; the candidate is "
+                "refused.");
+  }
+  opened.residual_rms = test.rms(layout_.degree());
+  opened.body_sum_root = body_root(layout_, std::move(leaves));
+  Writer values;
+  for (const std::int64_t value : opened.values) values.i64(value);
+  opened.values_digest = tagged_hash("consilium/seal/1/sum", {values.view()});
+  opened.key_digest = key_digest(key);
+  return opened;
+}
+
+auto Opener::fits_first_polynomial(std::span<const std::uint32_t> key) -> Result<bool> {
+  CONSILIUM_CHECK(load_first_polynomial());
+  use_key(key);
+  auto values = first_sealed_;
+  for (std::size_t prime = 0; prime < values.size(); ++prime) {
+    auto expanded = first_public_[prime];
+    open_prime(prime, expanded, values[prime], 1);
+  }
+  ResidualTest test(layout_, bodies_.size(), eta_, scale_);
+  const OpenedBlock seen = round_values(values, 1);
+  return test.polynomial(seen.largest[0], seen.squares[0]);
+}
+
+auto Opener::load_first_polynomial() -> Result<void> {
+  if (!first_sealed_.empty()) return {};
+  const std::uint32_t lanes = layout_.lanes(0);
+  CONSILIUM_CHECK(add_block(0));
+  std::vector<std::uint32_t> expanded(std::size_t{layout_.degree()} * lanes);
+  for (std::size_t prime = 0; prime < sums_.size(); ++prime) {
+    expand(round_.seed, 0, static_cast<std::uint8_t>(prime), layout_.fields()[prime], expanded);
+    auto& kept_sealed = first_sealed_.emplace_back();
+    auto& kept_public = first_public_.emplace_back();
+    for (std::size_t at = 0; at < expanded.size(); at += lanes) {
+      kept_sealed.push_back(sums_[prime][at]);
+      kept_public.push_back(expanded[at]);
+    }
+  }
+  return {};
+}
+
+/// sealed ← sealed − INTT(expanded ⊙ Ŝ), canonical. `expanded` is used up.
+void Opener::open_prime(std::size_t prime, std::span<std::uint32_t> expanded,
+                        std::span<std::uint32_t> sealed, std::uint32_t lanes) const {
+  const PrimeField& field = layout_.fields()[prime];
+  const std::size_t degree = layout_.degree();
+  multiply_by_key(field, expanded, lanes, std::span(prepared_).subspan(prime * degree, degree));
+  kernels().subtract(field, expanded.data(), sealed.size(), sealed.data());
+}
+
+/// Rounds one block into rounded_.
+auto Opener::round_values(std::span<const std::vector<std::uint32_t>> residues, std::uint32_t lanes)
+    -> OpenedBlock {
+  OpenedBlock seen;
+  const std::size_t words = residues[0].size();
+  rounded_.resize(words);
+  if (residues.size() == 1) {
+    narrow_.resize(words);
+    kernels().open_centred(layout_.fields()[0], residues[0].data(), layout_.degree(), lanes,
+                           static_cast<std::int32_t>(scale_.delta), narrow_.data(), seen);
+    std::copy(narrow_.begin(), narrow_.end(), rounded_.begin());
+    return seen;
+  }
+  for (std::size_t at = 0; at < words; ++at) {
+    const std::int64_t centred = lift(residues, at);
+    const std::int64_t value = rounded(centred);
+    const std::int64_t residual = centred - scale_.delta * value;
+    const std::size_t lane = at % lanes;
+    rounded_[at] = value;
+    seen.value_max = std::max(seen.value_max, std::abs(value));
+    seen.largest.at(lane) = std::max(seen.largest.at(lane), std::abs(residual));
+    // What exceeds T fails by its size; its square must not run over the sum.
+    const std::int64_t counted = std::min(std::abs(residual), residual_counted_max);
+    seen.squares.at(lane) += static_cast<std::uint64_t>(counted * counted);
+  }
+  return seen;
+}
+
+/// V: the residues of one place lifted by the Chinese remainder theorem and centred.
+auto Opener::lift(std::span<const std::vector<std::uint32_t>> residues, std::size_t at) const
+    -> std::int64_t {
+  std::int64_t value = residues[0][at];
+  if (residues.size() == 2) {
+    const PrimeField& first = layout_.fields()[0];
+    const PrimeField& second = layout_.fields()[1];
+    const std::uint32_t difference = second.subtract(residues[1][at], residues[0][at] % second.q);
+    value += std::int64_t{first.q} * second.times(difference, first_inverse_montgomery_);
+  }
+  return 2 * value > modulus_ ? value - modulus_ : value;
+}
+
+/// X = ⌊(2V + Δ)/(2Δ)⌋. The floating product is off by one at most, and is put right.
+auto Opener::rounded(std::int64_t centred) const -> std::int64_t {
+  const std::int64_t numerator = 2 * centred + scale_.delta;
+  const std::int64_t denominator = 2 * scale_.delta;
+  auto value = static_cast<std::int64_t>(static_cast<double>(numerator) * reciprocal_);
+  while (value * denominator > numerator) --value;
+  while ((value + 1) * denominator <= numerator) ++value;
+  return value;
+}
+
+auto Opener::key_digest(std::span<const std::uint32_t> key) const -> Digest {
+  std::vector<std::vector<std::uint32_t>> words;
+  for (std::size_t prime = 0; prime < layout_.fields().size(); ++prime) {
+    const auto mine = key.subspan(prime * layout_.degree(), layout_.degree());
+    words.emplace_back(mine.begin(), mine.end());
+  }
+  Bytes packed(layout_.polynomial_size());
+  pack_primes(layout_, words, packed);
+  return tagged_hash("consilium/seal/1/key-sum", {packed});
+}
+
+}  // namespace consilium::sealing

@@ -1,0 +1,74 @@
+#pragma once
+// The bodies of a set and what is needed to open them. Public values only: it may branch and
+// divide.
+
+#include "body_layout.hpp"
+#include "key_sharing.hpp"
+
+namespace consilium::sealing {
+
+class Opener {
+ public:
+  /// The bodies must be whole, of this round, and of different hospitals. Errors: those of
+  /// check_round, `length_mismatch`, `stale_context`, `too_many_hospitals`.
+  [[nodiscard]] static auto make(const RoundParameters& round, std::span<const BytesView> bodies)
+      -> Result<Opener>;
+
+  [[nodiscard]] auto layout() const -> const BodyLayout& { return layout_; }
+
+  /// Does S open the first polynomial to something like the sum of |U| errors? A wrong S leaves
+  /// uniform residues. Error: `non_canonical`.
+  [[nodiscard]] auto fits_first_polynomial(std::span<const std::uint32_t> key) -> Result<bool>;
+
+  /// Opens everything with S and applies §7.3. Errors: `non_canonical`, `residual_out_of_range`,
+  /// `sum_out_of_range`.
+  [[nodiscard]] auto open(std::span<const std::uint32_t> key) -> Result<OpenedSum>;
+
+  // --- the same in steps, one block at a time
+
+  /// S, prime after prime, for open_block.
+  void use_key(std::span<const std::uint32_t> key);
+  /// C of one block. Error: `non_canonical`.
+  [[nodiscard]] auto add_block(std::uint32_t block) -> Result<void>;
+  /// The packed C of the block added last.
+  [[nodiscard]] auto packed_sum(std::uint32_t block) -> BytesView;
+  /// X of the block added last, in `opened_values`; C is used up.
+  [[nodiscard]] auto open_block(std::uint32_t block) -> OpenedBlock;
+  [[nodiscard]] auto opened_values() const -> std::span<const std::int64_t> { return rounded_; }
+  /// r = V − ΔX of one place of the block opened last.
+  [[nodiscard]] auto residual_at(std::size_t at) const -> std::int64_t {
+    return lift(sums_, at) - scale_.delta * rounded_[at];
+  }
+
+ private:
+  Opener(const RoundParameters& round, const BodyLayout& layout, const Scale& scale,
+         std::span<const BytesView> bodies);
+  [[nodiscard]] auto check_headers() const -> Result<void>;
+  [[nodiscard]] auto load_first_polynomial() -> Result<void>;
+  void open_prime(std::size_t prime, std::span<std::uint32_t> expanded,
+                  std::span<std::uint32_t> sealed, std::uint32_t lanes) const;
+  [[nodiscard]] auto round_values(std::span<const std::vector<std::uint32_t>> residues,
+                                  std::uint32_t lanes) -> OpenedBlock;
+  [[nodiscard]] auto lift(std::span<const std::vector<std::uint32_t>> residues,
+                          std::size_t at) const -> std::int64_t;
+  [[nodiscard]] auto rounded(std::int64_t centred) const -> std::int64_t;
+  [[nodiscard]] auto key_digest(std::span<const std::uint32_t> key) const -> Digest;
+
+  const RoundParameters& round_;
+  BodyLayout layout_;
+  Scale scale_;
+  std::span<const BytesView> bodies_;
+  int eta_;
+  double reciprocal_;
+  std::int64_t modulus_ = 1;
+  std::uint32_t first_inverse_montgomery_ = 0;
+  std::vector<Factor> prepared_;                  ///< S, prime after prime
+  std::vector<std::vector<std::uint32_t>> sums_;  ///< C of one block, one prime each
+  std::vector<std::uint32_t> expanded_;
+  std::vector<std::int32_t> narrow_;
+  std::vector<std::int64_t> rounded_;
+  Bytes packed_;
+  std::vector<std::vector<std::uint32_t>> first_sealed_, first_public_;
+};
+
+}  // namespace consilium::sealing
