@@ -85,6 +85,7 @@ auto ConsortiumRun::open(const RunSpec& spec, const Cohort& cohort)
     genesis.founder = run->nodes_.front()->member_info();
     if (central) genesis.servers.push_back(run->nodes_.back()->member_info());
     genesis.policy.topology = spec.topology;
+    genesis.policy.delivery = spec.delivery;
     genesis.policy.align_threshold = spec.align_k;
     genesis.policy.allow_k2 = true;
     genesis.policy.hybrid_boxes = spec.hybrid_boxes;

@@ -20,6 +20,7 @@ struct RunSpec {
   std::filesystem::path directory;  ///< nodes/ is made below it
   std::uint64_t seed = 7;
   ledger::Topology topology = ledger::Topology::committee;
+  sealing::Delivery delivery = sealing::Delivery::shares;
   bool align_attributes = false;  ///< train on all cases of the attributes every hospital fills
   std::uint16_t align_k = 2;
   bool next_epoch = true;  ///< after training, the next epoch's session with k + 1

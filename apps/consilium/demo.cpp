@@ -36,6 +36,7 @@ auto run_kind(const DemoOptions& options, const Cohort& cohort) -> Digest {
   w.text(options.topology).text(options.align).u16(options.align_k).text(options.split);
   w.u64(options.seed).u64(options.rounds).digest(cohort.schema.digest());
   w.text(options.boxes).u32(options.box_epoch_rounds);
+  if (options.delivery != "a") w.text(options.delivery);
   for (const auto& hospital : cohort.hospitals) {
     w.text(hospital.name).u64(hospital.cases.size());
     for (const auto& c : hospital.cases) w.text(c.source);
@@ -49,6 +50,8 @@ auto heart_spec(const DemoOptions& options) -> RunSpec {
   spec.seed = options.seed;
   spec.topology =
       options.topology == "central" ? ledger::Topology::central : ledger::Topology::committee;
+  spec.delivery =
+      options.delivery == "c" ? sealing::Delivery::masked_keys : sealing::Delivery::shares;
   spec.align_attributes = options.align == "attributes";
   spec.align_k = options.align_k;
   spec.rounds = options.rounds;
@@ -90,7 +93,13 @@ auto flamby_spec(const DemoOptions& options, TrainingRule::Norm norm, std::uint6
 auto warnings_of(const RunSpec& spec, const ConsortiumRun& run) -> std::vector<std::string> {
   std::vector<std::string> out;
   const auto& policy = run.state().policy();
-  if (spec.topology == ledger::Topology::central) {
+  if (spec.delivery == sealing::Delivery::masked_keys) {
+    out.emplace_back(
+        "The central server receives masked keys (delivery C): it can open the total of exactly "
+        "the "
+        "set that every hospital confirmed, and no single update. It can stop a round, and so can "
+        "any hospital that stays silent; a bad key is detected and not attributed.");
+  } else if (spec.topology == ledger::Topology::central) {
     out.emplace_back(
         "The central server holds the opening key: it could open a single hospital's "
         "update. The committee topology takes that power away.");
@@ -330,6 +339,10 @@ auto demo(const DemoOptions& options) -> Result<void> {
   }
   if (options.boxes == "hybrid") {
     CONSILIUM_CHECK(sealing::check_available(sealing::BoxKind::hybrid));
+  }
+  if (options.delivery == "c" && options.topology != "central") {
+    return fail("wrong_usage", "demo",
+                "delivery C is for a centre: add --topology central, or leave --delivery away");
   }
   CONSILIUM_TRY(const auto cohort,
                 load_heart({options.package, options.data},

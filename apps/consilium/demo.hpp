@@ -10,6 +10,7 @@ namespace consilium::app {
 
 struct DemoOptions {
   std::string topology = "committee";  ///< or "central"
+  std::string delivery = "a";          ///< or "c", in "central": the server opens only totals
   std::string align = "patterns";      ///< or "attributes"
   std::uint16_t align_k = 2;
   std::string split = "held-third";  ///< or "flamby"

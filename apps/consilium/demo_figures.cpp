@@ -221,6 +221,7 @@ auto aligned(const std::string& text, int width) -> std::string {
 auto command_line(const DemoOptions& options) -> std::string {
   std::string out =
       "./dev demo --seed " + std::to_string(options.seed) + " --topology " + options.topology;
+  if (options.delivery != "a") out += " --delivery " + options.delivery;
   if (options.align != "patterns") out += " --align " + options.align;
   if (options.align_k != 2) out += " --align-k " + std::to_string(options.align_k);
   if (options.split == "flamby") out += " --split flamby --data DIR";
@@ -235,6 +236,7 @@ auto result_json(const DemoOptions& options, const Cohort& cohort, const Consort
   out["cohort"] = cohort.name;
   out["split"] = options.split;
   out["topology"] = options.topology;
+  out["delivery"] = options.delivery;
   out["seed"] = options.seed;
   for (const auto& h : figures.run.hospitals) {
     const auto& e = h.on_held_back;
@@ -374,7 +376,9 @@ auto report_data(const DemoOptions& options, const RunSpec& spec, const Cohort& 
   data.peak_megabytes = figures.peak_rss_mb;
   const auto committee =
       sealing::committee_of(static_cast<std::uint16_t>(run.state().committee().size()));
-  data.setting = spec.topology == ledger::Topology::central
+  data.setting = spec.delivery == sealing::Delivery::masked_keys
+                     ? "solo driver, the central server opens totals only (delivery C)"
+                 : spec.topology == ledger::Topology::central
                      ? "solo driver, the central server alone opens"
                      : "solo driver, committee of " + std::to_string(committee.miners);
   for (const auto& [name, seconds] : figures.seconds) {

@@ -143,6 +143,9 @@ auto ledger_show(const fs::path& directory, bool json) -> Result<void> {
                              {"hospitals", round.set.size()},
                              {"packer", round.packer.value},
                              {"reason", round.reason}});
+    // Rare, and what a consortium will want to vote on: who an audit found.
+    for (const HospitalId blamed : round.blamed)
+      out["rounds"].back()["blamed"].push_back(state.members().at(blamed).info.name);
   }
   for (const auto& model : state.models()) {
     out["models"].push_back({{"model", model.model.hex()},

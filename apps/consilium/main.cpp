@@ -37,14 +37,15 @@ auto main(int argc, char** argv) -> int {
   auto* demo_verb = program.add_subcommand("demo", "four real hospitals train and diagnose");
   std::string cohort = "heart";
   std::string driver = "solo";
-  std::string delivery = "a";
   demo_verb->add_option("--cohort", cohort, "the hospitals")->check(CLI::IsMember({"heart"}));
   demo_verb->add_option("--driver", driver, "what orders transactions")
       ->check(CLI::IsMember({"solo"}));
   demo_verb->add_option("--topology", demo.topology, "who holds the opening keys")
       ->check(CLI::IsMember({"committee", "central"}));
-  demo_verb->add_option("--delivery", delivery, "how shares are delivered")
-      ->check(CLI::IsMember({"a"}));
+  demo_verb
+      ->add_option("--delivery", demo.delivery,
+                   "how keys reach who opens: a shares, c (with central) masked keys")
+      ->check(CLI::IsMember({"a", "c"}));
   demo_verb->add_option("--align", demo.align, "what decides which cases train")
       ->check(CLI::IsMember({"patterns", "attributes"}));
   demo_verb

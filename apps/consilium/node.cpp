@@ -151,15 +151,13 @@ void Node::set_peers(std::vector<std::unique_ptr<courier::BlobPeer>> peers) {
 auto Node::begin_participation() -> Result<void> {
   const auto* self = member();
   if (participant_ || self == nullptr) return {};
-  std::size_t answered = 0;
-  for (const auto& [id, round] : state().rounds()) {
-    answered +=
-        static_cast<std::size_t>(std::count(round.ready.begin(), round.ready.end(), self->id));
-  }
-  CONSILIUM_TRY(set_log_, sealing::SetLog::open(directory() / "set.log", answered));
-  participant_.emplace(federation::Identity{self->id, &keys_.boxes.current(),
-                                            keys_.training_seed.expose(), keys_.hedge.expose()},
-                       cases_.get(), *this, *set_log_, secrets_);
+  CONSILIUM_TRY(set_log_, sealing::SetLog::open(directory() / "set.log",
+                                                federation::answers_on_ledger(state(), self->id)));
+  // The only driver is `solo`: one sequencer.
+  participant_.emplace(
+      federation::Identity{self->id, &keys_.boxes.current(), keys_.training_seed.expose(),
+                           keys_.hedge.expose(), federation::Finality::single_sequencer},
+      cases_.get(), *this, *set_log_, secrets_);
   return {};
 }
 
@@ -167,6 +165,8 @@ auto Node::next_vote() const -> std::optional<ledger::Body> {
   const auto* self = member();
   if (self == nullptr || !is_hospital()) return std::nullopt;
   for (const auto& [id, proposal] : state().proposals()) {
+    // What a hospital shows of its own update is decided by people, each time.
+    if (std::holds_alternative<ledger::ProposeAudit>(proposal.proposal.what)) continue;
     if (!proposal.votes.contains(self->id)) return ledger::Vote{id, true};
   }
   return std::nullopt;

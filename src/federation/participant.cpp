@@ -5,6 +5,7 @@
 #include "consilium/foundation/codec.hpp"
 
 #include "kept_update.hpp"
+#include "participant_steps.hpp"
 #include "sealed_values.hpp"
 
 namespace consilium::federation {
@@ -54,12 +55,16 @@ auto decode_submission(RoundId round, BytesView bytes) -> Result<ledger::SubmitM
 /// (sealing-spec §6.2).
 struct Work {
   std::vector<sealing::ShareOpening> openings;
+  Secret<std::uint32_t> key;  ///< delivery C: of the own seal, gone with the process
   std::map<HospitalId, sealing::ShareOpening> shares;
   std::map<HospitalId, std::string> refused;
   std::map<HospitalId, Bytes> lists;
   std::optional<sealing::OpenedSum> opened;
   std::optional<Candidate> candidate;
   std::optional<std::uint64_t> freezable_since;
+  std::optional<std::size_t> unopened_with;  ///< so many share sums did not open the set
+  SeenFailure seen;
+  std::vector<sealing::ShareOpening> audited;  ///< `shares` in the set's order, while audited
   bool abstains = false;
   bool finished = false;
 };
@@ -76,7 +81,9 @@ struct Participant::Parts {
   std::optional<learning::Model> model;
   std::vector<std::string> remarks;
 
-  using Next = Result<std::optional<ledger::Body>>;
+  [[nodiscard]] auto context_of(const State& state, const RoundRecord& round) -> RoundContext {
+    return {identity, storage, set_log, state, round, remarks};
+  }
 
   void remark(RoundId round, std::string_view what) {
     remarks.push_back("round " + std::to_string(round.value) + ": " + std::string(what));
@@ -197,6 +204,7 @@ struct Participant::Parts {
         round.open.purpose == Purpose::update ? cases->claimed_patterns() : 0;
     CONSILIUM_CHECK(storage.save(name, encode_submission(sealed->manifest, claim)));
     w.openings = std::move(sealed->openings);
+    w.key = std::move(sealed->key);
     return ledger::SubmitManifest{round.id, sealed->manifest, claim};
   }
 
@@ -232,6 +240,10 @@ struct Participant::Parts {
     CONSILIUM_TRY(const auto body, storage.get_blob(manifest.body_blob));
     if (auto checked = sealing::check_body(parameters, manifest, body); !checked) {
       refuse(round, hospital, checked.error().code);
+      return {};
+    }
+    if (parameters.delivery == sealing::Delivery::masked_keys) {
+      w.shares.emplace(hospital, sealing::ShareOpening{});  // nothing to hold: the bytes are all
       return {};
     }
     CONSILIUM_TRY(const auto box, storage.get_blob(lists->box_digests.at(miner.value - 1U)));
@@ -350,57 +362,32 @@ struct Participant::Parts {
   // --- opening
   // --------------------------------------------------------------------------------------------------
 
-  /// The family's rule, judged by this miner alone, against its own log (§8.3).
-  auto log_the_set(const State& state, const RoundRecord& round) -> Result<void> {
-    std::vector<HospitalId> members;
-    for (const auto& member : round.set) members.push_back(member.hospital);
-    const std::size_t cell_min = std::size_t{state.policy().honest_min} + state.policy().colluders;
-    if (members.size() < cell_min) {
-      return fail("set_too_small", "round " + std::to_string(round.id.value),
-                  "the set has fewer members than the policy allows to open");
-    }
-    if (sealing::set_digest(round.seed, round.set) != round.set_digest) {
-      return fail("not_the_rule", "round " + std::to_string(round.id.value),
-                  "the frozen set does not have the digest it names");
-    }
-    const sealing::SetLogEntry entry{round.stream,
-                                     round.id,
-                                     round.seed,
-                                     round.open.base,
-                                     round.open.purpose,
-                                     round.set_digest,
-                                     round.partition_digest,
-                                     members,
-                                     state.height()};
-    const auto first = set_log.first_of_family(entry);
-    const auto partition = sealing::make_partition(first ? first->seed : round.seed,
-                                                   first ? first->members : members, cell_min);
-    if (sealing::partition_digest(partition) != round.partition_digest ||
-        !sealing::is_union_of_cells(partition, members)) {
-      return fail("set_forbidden", "round " + std::to_string(round.id.value),
-                  "the set is not a union of the cells this miner has logged for the family");
-    }
-    if (const auto known = set_log.find(round.stream, round.id);
-        known && known->set == entry.set && known->seed == entry.seed) {
-      return {};
-    }
-    return set_log.record(entry);
-  }
-
   auto readiness(const State& state, const RoundRecord& round) -> Next {
     const auto miner = miner_of(round);
     if (!miner || contains(round.ready, identity.self)) return std::nullopt;
     const auto parameters = state.parameters_of(round);
     CONSILIUM_TRY(const bool all, holds_all_shares(round, parameters, *miner));
     if (!all) return std::nullopt;
-    if (auto logged = log_the_set(state, round); !logged) {
-      if (logged.error().code == "log_lost" || logged.error().code == "disk_full") {
-        return tl::unexpected(logged.error());
-      }
+    if (auto logged = log_the_set(context_of(state, round)); !logged) {
+      if (ends_the_node(logged.error())) return tl::unexpected(logged.error());
       remark(round.id, logged.error().message());
       return std::nullopt;
     }
     return ledger::Ready{round.id, round.set_digest, round.partition_digest};
+  }
+
+  /// The shares of the set in its order, out of `work` and back.
+  static auto take_shares(Work& w, const RoundRecord& round) -> std::vector<sealing::ShareOpening> {
+    std::vector<sealing::ShareOpening> shares;
+    for (const auto& member : round.set)
+      shares.push_back(std::move(w.shares.extract(member.hospital).mapped()));
+    return shares;
+  }
+  static void give_shares_back(Work& w, const RoundRecord& round,
+                               std::vector<sealing::ShareOpening>& shares) {
+    for (std::size_t i = 0; i < shares.size(); ++i)
+      w.shares.emplace(round.set[i].hospital, std::move(shares[i]));
+    shares.clear();
   }
 
   auto share_publication(const State& state, const RoundRecord& round) -> Next {
@@ -418,15 +405,18 @@ struct Participant::Parts {
     const auto parameters = state.parameters_of(round);
     CONSILIUM_TRY(const bool all, holds_all_shares(round, parameters, *miner));
     if (!all) return std::nullopt;
-    std::vector<sealing::ShareOpening> shares;
-    for (const auto& member : round.set) {
-      shares.push_back(std::move(w.shares.extract(member.hospital).mapped()));
-    }
+    auto shares = take_shares(w, round);
     auto sum = sealing::sum_shares(parameters, shares);
-    for (std::size_t i = 0; i < shares.size(); ++i) {
-      w.shares.emplace(round.set[i].hospital, std::move(shares[i]));
-    }
+    give_shares_back(w, round, shares);
     if (!sum) return tl::unexpected(sum.error());
+    // In the log before the bytes can be fetched: from here this miner cannot stand down.
+    if (auto noted = set_log.record(log_entry(
+            context_of(state, round), sealing::SetLogKind::published, round.partition_digest));
+        !noted) {
+      if (ends_the_node(noted.error())) return tl::unexpected(noted.error());
+      remark(round.id, noted.error().message());
+      return std::nullopt;
+    }
     const BytesView blob = *sum;
     CONSILIUM_TRY(const auto digests, storage.put_blobs(std::span(&blob, 1)));
     return ledger::PublishShare{round.id, round.set_digest, digests.front()};
@@ -437,28 +427,10 @@ struct Participant::Parts {
   auto open(const State& state, const RoundRecord& round) -> Result<const sealing::OpenedSum*> {
     Work& w = work[round.id];
     if (w.opened) return &*w.opened;
-    std::vector<Bytes> bodies;
-    for (const auto& member : round.set) {
-      CONSILIUM_TRY(auto body,
-                    storage.get_blob(round.manifests.at(member.hospital).manifest.body_blob));
-      bodies.push_back(std::move(body));
-    }
+    const RoundContext context = context_of(state, round);
+    CONSILIUM_TRY(const auto bodies, bodies_of_set(context));
+    CONSILIUM_TRY(const auto share_sums, published_sums(context));
     const std::vector<BytesView> views(bodies.begin(), bodies.end());
-    std::map<MinerId, Bytes> share_sums;
-    std::optional<Error> missing;
-    for (const auto& [owner, digest] : round.share_sums) {
-      const auto at = std::find(round.miners.begin(), round.miners.end(), owner);
-      // A share sum that its miner keeps to itself is as good as none: one miner stalls nobody.
-      auto bytes = storage.get_blob(digest);
-      if (!bytes) {
-        missing = bytes.error();
-        continue;
-      }
-      share_sums.emplace(MinerId{static_cast<std::uint16_t>(at - round.miners.begin() + 1)},
-                         std::move(*bytes));
-    }
-    const auto committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
-    if (missing && share_sums.size() < committee.threshold) return tl::unexpected(*missing);
     CONSILIUM_TRY(auto opened, sealing::open_sum(state.parameters_of(round), views, share_sums));
     for (const auto& miner : opened.bad_share_sums) {
       remark(round.id, "miner " + std::to_string(miner.value) + ": bad_share_sum");
@@ -475,21 +447,47 @@ struct Participant::Parts {
   auto result(const State& state, const RoundRecord& round) -> Next {
     const auto miner = miner_of(round);
     if (!miner || round.results.contains(identity.self)) return std::nullopt;
-    const auto committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
-    if (round.share_sums.size() < committee.threshold) return std::nullopt;
-    const bool all_published = round.share_sums.size() == round.miners.size();
-    if (!all_published && state.height().value + opening_slack_heights < round.deadline.value) {
-      return std::nullopt;  // a further share sum turns a wrong one from a failure into evidence
-                            // (§7.2)
+    const RoundContext context = context_of(state, round);
+    Work& w = work[round.id];
+    if (!context.is_masked()) {
+      const auto committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
+      if (round.share_sums.size() < committee.threshold) return std::nullopt;
+      const bool all_published = round.share_sums.size() == round.miners.size();
+      if (!all_published && state.height().value + opening_slack_heights < round.deadline.value) {
+        return std::nullopt;  // a further share sum turns a wrong one from a failure into evidence
+                              // (§7.2)
+      }
     }
+    if (w.unopened_with == round.share_sums.size()) return failure_call(context, w.seen);
     auto opened = open(state, round);
     if (!opened) {
-      if (opened.error().code == "disk_full") return tl::unexpected(opened.error());
-      remark(round.id, opened.error().message());
+      const auto& error = opened.error();
+      if (error.code == "disk_full") return tl::unexpected(error);
+      remark(round.id, error.message());
+      if (error.code == "residual_out_of_range" || error.code == "sum_out_of_range" ||
+          error.code == "bad_share_sum")
+        w.unopened_with = round.share_sums.size();
       return std::nullopt;
     }
     return ledger::ResultAttest{round.id, (*opened)->values_digest, (*opened)->body_sum_root,
                                 (*opened)->key_digest};
+  }
+
+  /// The audit of a set that did not open. Its shares must outlast it: erased sooner, one lying
+  /// miner could leave any hospital without an answer (attack 3).
+  auto audit(const State& state, const RoundRecord& round) -> Next {
+    const auto miner = miner_of(round);
+    Work& w = work[round.id];
+    const auto shares = [&]() -> Result<const std::vector<sealing::ShareOpening>*> {
+      CONSILIUM_TRY(const bool all, holds_all_shares(round, state.parameters_of(round), *miner));
+      if (!all) return nullptr;
+      w.audited = take_shares(w, round);
+      return &w.audited;
+    };
+    auto next =
+        audit_step(context_of(state, round), w.seen, is_my_turn(state, round.deadline), shares);
+    if (!w.audited.empty()) give_shares_back(w, round, w.audited);
+    return next;
   }
 
   // --- judging
@@ -638,16 +636,26 @@ struct Participant::Parts {
   void erase_secrets(const RoundRecord& round) {
     const auto known = work.find(round.id);
     if (known == work.end()) return;
-    if (round.state >= RoundState::opening) known->second.openings.clear();
-    if (round.state >= RoundState::opened) known->second.shares.clear();
+    if (round.state >= RoundState::opening) {
+      known->second.openings.clear();
+      known->second.key.erase();
+    }
+    // An audit may still ask for the shares of a set that did not open (attack 3).
+    if (round.state >= RoundState::opened && round.state != RoundState::auditing) {
+      known->second.shares.clear();
+    }
   }
 
-  static void finish(Work& w) {
+  static void erase(Work& w) {
     w.openings.clear();
+    w.key.erase();
     w.shares.clear();
     w.lists.clear();
     w.opened.reset();
     w.candidate.reset();
+  }
+  static void finish(Work& w) {
+    erase(w);
     w.finished = true;
   }
 
@@ -677,10 +685,19 @@ struct Participant::Parts {
                         [&] { return while_in_time([&] { return attestation(state, round); }); },
                         [&] { return packing(state, round); }, give_up);
       case RoundState::frozen:
+        if (round.policy.delivery == sealing::Delivery::masked_keys) {
+          return first_of(
+              [&] {
+                return while_in_time(
+                    [&] { return send_masked_key(context_of(state, round), work[round.id].key); });
+              },
+              give_up);
+        }
         return first_of([&] { return while_in_time([&] { return answer(round); }); },
                         [&] { return while_in_time([&] { return readiness(state, round); }); },
                         give_up);
       case RoundState::opening:
+        if (round.policy.delivery == sealing::Delivery::masked_keys) return result(state, round);
         return first_of([&] { return readiness(state, round); },
                         [&] { return share_publication(state, round); },
                         [&] { return result(state, round); });
@@ -691,14 +708,32 @@ struct Participant::Parts {
         return judgement(state, round);
       case RoundState::accepted:
         return after_acceptance(state, round);
+      case RoundState::auditing:
+        return audit(state, round);
       case RoundState::rolled_back:
-      case RoundState::aborted:
         finish(work[round.id]);
         return std::nullopt;
+      case RoundState::aborted: {
+        Work& w = work[round.id];
+        erase(w);
+        return after_abort(context_of(state, round), w.finished);
+      }
     }
     return std::nullopt;
   }
 };
+
+auto answers_on_ledger(const State& state, HospitalId self) -> std::size_t {
+  std::size_t answers = 0;
+  for (const auto& [id, round] : state.rounds()) {
+    for (const auto* list : {&round.ready, &round.stood_down, &round.not_sent})
+      answers += contains(*list, self) ? 1 : 0;
+    answers += round.masked_keys.count(self);
+    if (!round.audit) continue;
+    for (const auto& step : round.audit->steps) answers += step.answers.count(self);
+  }
+  return answers;
+}
 
 Participant::Participant(Identity identity, LocalCases* cases, NodeStorage& storage,
                          sealing::SetLog& set_log, Random& secrets)
@@ -727,7 +762,7 @@ auto Participant::model() const -> const learning::Model* {
 auto Participant::secrets_held(RoundId round) const -> SecretsHeld {
   const auto known = parts_->work.find(round);
   if (known == parts_->work.end()) return {};
-  return {known->second.openings.size(), known->second.shares.size()};
+  return {known->second.openings.size(), known->second.shares.size(), known->second.key.size()};
 }
 
 auto Participant::take_remarks() -> std::vector<std::string> {

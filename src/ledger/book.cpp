@@ -76,8 +76,11 @@ void Book::refresh_leaves() {
   }
   for (const auto& [id, before] : rounds_.before())
     set_leaf(leaf_key(LeafKind::round, id.value), encode_leaf(*rounds_.find(id)));
-  for (const auto& [name, before] : families_.before())
-    set_leaf(leaf_key(LeafKind::family, name), encode_leaf(*families_.find(name)));
+  for (const auto& [name, before] : families_.before()) {
+    const auto* family = families_.find(name);
+    set_leaf(leaf_key(LeafKind::family, name),
+             family == nullptr ? std::nullopt : std::optional<Bytes>(encode_leaf(*family)));
+  }
   for (const auto& [index, changed] : alignments_.changed())
     set_leaf(leaf_key(LeafKind::alignment, index), encode_leaf(alignments_.items()[index]));
   for (const auto& [index, changed] : models_.changed())

@@ -159,6 +159,7 @@ class Book final : public State {
   void add_alignment(AlignmentSession session) { alignments_.push(std::move(session)); }
   void add_model(const ModelRecord& model) { models_.push(model); }
   void erase_proposal(std::uint64_t id) { proposals_.erase(id); }
+  void erase_family(const Digest& name) { families_.erase(name); }
 
   /// Everything from here on belongs to a new block. Does nothing inside one.
   void begin_block();

@@ -7,6 +7,9 @@
 
 namespace consilium::ledger {
 
+inline constexpr std::size_t name_bytes_max = 32;
+inline constexpr std::size_t title_bytes_max = 64;
+
 inline constexpr std::size_t transaction_bytes_max = 64U << 10U;
 inline constexpr std::size_t hospitals_max = 64;
 
@@ -20,6 +23,7 @@ void put(Writer& out, const OpenRound& body);
 void put(Writer& out, const SubmitManifest& body);
 void put(Writer& out, const Answer& body);
 void put(Writer& out, const ResultAttest& body);
+void put(Writer& out, const AuditCall& body);
 void put(Writer& out, const AlignmentRecord& record);
 void put(Writer& out, const AlignCommit& body);
 void put(Writer& out, const AlignReceipt& body);

@@ -37,6 +37,18 @@ void put_flags(Writer& out, const std::map<HospitalId, bool>& map) {
   put_map(out, map, [](Writer& w, bool flag) { w.boolean(flag); });
 }
 
+void put_audit(Writer& out, const AuditRecord& audit) {
+  put(out, AuditCall{{}, audit.failure});
+  put(out, audit.fixed_at);
+  out.u8(static_cast<std::uint8_t>(audit.step)).boolean(audit.waits_for_consent);
+  out.digest(audit.positions.digest());
+  put(out, audit.consents);
+  for (const auto& step : audit.steps) {
+    put_digests(out, step.answers);
+    put_lists(out, step.findings);
+  }
+}
+
 }  // namespace
 
 auto leaf_key(LeafKind kind, std::uint64_t number) -> Bytes {
@@ -148,10 +160,26 @@ auto encode_leaf(const RoundRecord& round) -> Bytes {
   put_numbers(out, round.rewards_data);
   put_numbers(out, round.rewards_verify);
   put_numbers(out, round.rewards_pack);
-  if (round.rho_micro != 0) {
+  // What few rounds have comes last, each part only with those before it, so that a round without
+  // keeps its bytes and one record still has one encoding.
+  const bool failed = !round.failure_words.empty() || round.audit || !round.blamed.empty();
+  const bool masked = !round.masked_keys.empty() || !round.not_sent.empty();
+  const bool more = failed || masked || !round.stood_down.empty();
+  if (round.rho_micro != 0 || more) {
     out.u64(round.rho_micro);
     put(out, round.charged);
   }
+  if (!more) return out.take();
+  put(out, round.stood_down);
+  put_digests(out, round.masked_keys);
+  put(out, round.not_sent);
+  put_map(out, round.failure_words, [](Writer& w, const FailureWord& word) {
+    put(w, AuditCall{{}, word.failure});
+    w.u16(word.share_sums);
+  });
+  out.boolean(round.audit.has_value());
+  if (round.audit) put_audit(out, *round.audit);
+  put(out, round.blamed);
   return out.take();
 }
 

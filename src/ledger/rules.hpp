@@ -39,6 +39,13 @@ struct Context {
 [[nodiscard]] auto judge(const Context& context, const OpenAlignment& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const PublishAlignment& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const CloseAlignment& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const StandDown& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const AuditCall& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const AuditAnswer& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const AuditFinding& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const AuditConsent& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const PublishKey& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const NotSent& body) -> Judged;
 
 /// What the end of a block does by itself: states that only wait for a height, and nothing else.
 void end_rounds(Book& book);
@@ -47,6 +54,14 @@ void end_alignments(Book& book);
 /// Frozen, t miners ready and no complaint open: the round enters Opening and its set counts as
 /// opened.
 void start_opening_if_ready(Book& book, RoundId round, Height height);
+/// An audit that nobody ends any more, for Decide. Error: `too_early`.
+[[nodiscard]] auto judge_end_of_audit(const Book& book, const RoundRecord& round) -> Judged;
+/// The block that fixed the failure has ended: its hash says where everybody is looked at.
+void pick_audit_positions(Book& book, RoundId round, const Digest& block_hash);
+/// Step 2 is open to be asked for. Error: `audit_refused`.
+[[nodiscard]] auto need_audit_choice(const RoundRecord& round) -> Result<void>;
+/// The council has asked for step 2.
+void begin_voted_audit(Book& book, RoundId round, Height height);
 /// Fixes the model of accepted rounds on which more than two thirds agree.
 void settle_model(Book& book, RoundId round, Height height);
 
@@ -75,6 +90,8 @@ void settle_model(Book& book, RoundId round, Height height);
 [[nodiscard]] auto cell_minimum(const Policy& policy) -> std::size_t;
 /// Submitted, not excluded, no open complaint, attested by t miners.
 [[nodiscard]] auto is_verified(const RoundRecord& round, HospitalId hospital) -> bool;
+/// A member of the frozen set.
+[[nodiscard]] auto in_set(const RoundRecord& round, HospitalId hospital) -> bool;
 [[nodiscard]] auto has_open_complaint(const RoundRecord& round, HospitalId hospital) -> bool;
 /// A set of ids as a sorted list without repeats.
 [[nodiscard]] auto contains(const std::vector<HospitalId>& sorted, HospitalId id) -> bool;

@@ -55,7 +55,8 @@ auto electorate_without(const Book& book, const Propose& proposal) -> std::vecto
 /// May the proposal take effect in the present state?
 auto judge_effect(const Book& book, const Propose& proposal, std::string_view place)
     -> Result<void> {
-  CONSILIUM_CHECK(need_no_running_round(book, place));
+  const bool audit = std::holds_alternative<ProposeAudit>(proposal.what);
+  if (!audit) CONSILIUM_CHECK(need_no_running_round(book, place));
   return std::visit(Overload{
                         [&](const ProposeAdmit& admit) -> Result<void> {
                           CONSILIUM_CHECK(need_new_member(book, admit.member));
@@ -71,11 +72,13 @@ auto judge_effect(const Book& book, const Propose& proposal, std::string_view pl
                         [&](const ProposePolicy& change) -> Result<void> {
                           // Other boxes need other keys, and these a fresh base.
                           if (change.policy.topology != book.policy().topology ||
-                              change.policy.hybrid_boxes != book.policy().hybrid_boxes)
+                              change.policy.hybrid_boxes != book.policy().hybrid_boxes ||
+                              change.policy.delivery != book.policy().delivery)
                             CONSILIUM_CHECK(need_fresh_base(book, place));
                           return {};
                         },
                         [](const ProposeSchema&) -> Result<void> { return {}; },
+                        [](const ProposeAudit&) -> Result<void> { return {}; },
                     },
                     proposal.what);
 }
@@ -107,20 +110,29 @@ auto judge_content(const Context& context, const Propose& proposal) -> Result<vo
             return {};
           },
           [](const ProposeSchema&) -> Result<void> { return {}; },
+          [&](const ProposeAudit& audit) -> Result<void> {
+            CONSILIUM_TRY(const RoundRecord* round, round_named(book, audit.round));
+            return need_audit_choice(*round);
+          },
       },
       proposal.what);
 }
 
 void take_effect(Book& book, const Propose& proposal, Height height) {
   const std::vector<HospitalId> before = book.committee();
+  const sealing::Delivery delivery = book.policy().delivery;
   std::visit(Overload{
                  [&](const ProposeAdmit& admit) { book.add_member(admit.member, height); },
                  [&](const ProposeRemove& remove) { book.member(remove.member).active = false; },
                  [&](const ProposePolicy& change) { book.head().policy = change.policy; },
                  [&](const ProposeSchema& change) { book.head().schema = change.schema; },
+                 [&](const ProposeAudit& audit) { begin_voted_audit(book, audit.round, height); },
              },
              proposal.what);
-  if (book.committee() != before) ++book.head().committee_epoch;
+  // With another delivery others guard the sets, and their logs are empty, as a newcomer's would
+  // be.
+  if (book.committee() != before || book.policy().delivery != delivery)
+    ++book.head().committee_epoch;
 }
 
 enum class Outcome : std::uint8_t { open, accepted, refused };

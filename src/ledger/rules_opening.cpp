@@ -99,6 +99,8 @@ auto judge(const Context& context, const PublishShare& body) -> Judged {
   CONSILIUM_CHECK(need_miner(context, *round));
   if (!after_opening(*round))
     return fail("wrong_state", place, "Shares are published while the round is opening.");
+  if (round->policy.delivery != sealing::Delivery::shares)
+    return fail("wrong_state", place, "In delivery C the members of the set publish their keys.");
   if (!contains(round->ready, context.sender.id))
     return fail("not_permitted", place, "Say ready first: the set must stand in the set log.");
   if (body.set_digest != round->set_digest)
@@ -114,13 +116,48 @@ auto judge(const Context& context, const PublishShare& body) -> Judged {
   };
 }
 
+auto judge(const Context& context, const PublishKey& body) -> Judged {
+  CONSILIUM_TRY(const RoundRecord* round, round_named(context.book, body.round));
+  const std::string place = place_of(*round);
+  if (round->policy.delivery != sealing::Delivery::masked_keys)
+    return fail("wrong_state", place, "Only in delivery C do hospitals publish their keys.");
+  const HospitalId sender = context.sender.id;
+  if (!in_set(*round, sender))
+    return fail("not_permitted", place, "Only members of the frozen set publish a key for it.");
+  if (body.set_digest != round->set_digest)
+    return fail("stale_context", place, "This is not the frozen set.");
+  const auto known = round->masked_keys.find(sender);
+  if (known != round->masked_keys.end()) {
+    if (known->second == body.masked_key) return fail("duplicate", place, "This key is published.");
+    return fail("equivocation", place, "A hospital publishes one masked key a round, ever.");
+  }
+  if (round->state != RoundState::frozen)
+    return fail("wrong_state", place, "Keys are published for a frozen set.");
+  if (context.height > round->deadline)
+    return fail("late", place, "The time to publish keys is over.");
+  return [id = round->id, sender, key = body.masked_key, height = context.height](Book& changed) {
+    RoundRecord& now = changed.round(id);
+    now.masked_keys[sender] = key;
+    if (now.masked_keys.size() < now.set.size()) return;
+    // The last key: whoever has them all can open, so the set counts as opened.
+    now.state = RoundState::opening;
+    now.deadline = Height{height.value + now.policy.publish_heights};
+    changed.family(family_of(now)).opened.push_back(now.set_digest);
+  };
+}
+
 auto judge(const Context& context, const ResultAttest& body) -> Judged {
   CONSILIUM_TRY(const RoundRecord* round, round_named(context.book, body.round));
   const std::string place = place_of(*round);
   CONSILIUM_CHECK(need_miner(context, *round));
   if (!after_opening(*round)) return fail("wrong_state", place, "Results follow the opening.");
-  if (round->share_sums.size() < threshold_of(*round))
+  const bool shared = round->policy.delivery == sealing::Delivery::shares;
+  if (shared && round->share_sums.size() < threshold_of(*round))
     return fail("too_early", place, "Fewer share sums are published than an opening needs.");
+  const auto said = round->failure_words.find(context.sender.id);
+  if (said != round->failure_words.end() && said->second.share_sums == round->share_sums.size())
+    return fail("conflicting_message", place,
+                "This miner has said that these do not open the set.");
   const auto known = round->results.find(context.sender.id);
   if (known != round->results.end()) {
     if (same_result(known->second, body)) return fail("duplicate", place, "This result is posted.");
@@ -187,6 +224,7 @@ auto judge(const Context& context, const VoteReveal& body) -> Judged {
 auto judge(const Context& context, const Decide& body) -> Judged {
   const Book& book = context.book;
   CONSILIUM_TRY(const RoundRecord* round, round_named(book, body.round));
+  if (round->state == RoundState::auditing) return judge_end_of_audit(book, *round);
   CONSILIUM_TRY(const Decision decision, decide(book, *round));
   return [id = round->id, decision, height = context.height](Book& changed) {
     RoundRecord& now = changed.round(id);

@@ -341,10 +341,8 @@ auto judge(const Context& context, const Complaint& body) -> Judged {
   if (attested != round->attests.end() && contains(attested->second, body.hospital))
     return fail("conflicting_message", place, "This miner has attested what it complains about.");
   if (round->state == RoundState::frozen) {
-    const bool in_set = std::any_of(round->set.begin(), round->set.end(), [&](const auto& member) {
-      return member.hospital == body.hospital;
-    });
-    if (!in_set) return fail("unknown_manifest", place, "The frozen set is without this hospital.");
+    if (!in_set(*round, body.hospital))
+      return fail("unknown_manifest", place, "The frozen set is without this hospital.");
     if (contains(round->ready, context.sender.id))
       return fail("conflicting_message", place, "This miner has said that it holds every share.");
   }
@@ -446,7 +444,15 @@ auto judge(const Context& context, const Freeze& body) -> Judged {
         open.set_digest = rule.set_digest;
         open.partition_digest = rule.partition_digest;
         open.packer = sender;
-        if (changed.families().contains(family_of(open))) return;
+        const auto known = changed.families().find(family_of(open));
+        const bool kept = known != changed.families().end() &&
+                          known->second.partition_digest == rule.partition_digest;
+        if (kept) return;
+        // Delivery C: what is left of every set before, without those that never sent.
+        if (known != changed.families().end()) {
+          CONSILIUM_ENSURE(known->second.opened.empty());
+          changed.erase_family(family_of(open));
+        }
         std::vector<HospitalId> members;
         for (const auto& member : rule.set) members.push_back(member.hospital);
         Family family;
@@ -479,6 +485,8 @@ auto judge(const Context& context, const Ready& body) -> Judged {
   CONSILIUM_TRY(const RoundRecord* round, round_named(context.book, body.round));
   const std::string place = place_of(*round);
   CONSILIUM_CHECK(need_miner(context, *round));
+  if (round->policy.delivery != sealing::Delivery::shares)
+    return fail("wrong_state", place, "In delivery C nobody is ready: members publish their keys.");
   const bool open = round->state == RoundState::frozen || round->state == RoundState::opening ||
                     round->state == RoundState::opened || round->state == RoundState::judging;
   if (!open) return fail("wrong_state", place, "Ready is said of a frozen set.");
@@ -516,7 +524,8 @@ auto judge(const Context& context, const Abort& body) -> Judged {
           (over && has_open_complaint(*round, member.hospital)))
         reason = "bad_sharing";
     }
-    if (reason.empty() && over) reason = "committee_short";
+    const bool shared = round->policy.delivery == sealing::Delivery::shares;
+    if (reason.empty() && over) reason = shared ? "committee_short" : "member_silent";
   }
   if (reason.empty())
     return fail("too_early", place, "The rule can still go on: no deadline has passed in vain.");
@@ -548,6 +557,8 @@ void end_rounds(Book& book) {
       CONSILIUM_ENSURE(suite.has_value());
       round.seed = sealing::round_seed(round.stream, id, round.open.base, hash, *suite);
     }
+    const auto& audit = book.rounds().at(id).audit;
+    if (audit && audit->fixed_at == height) pick_audit_positions(book, id, hash);
     if (book.rounds().at(id).state == RoundState::sealing &&
         height >= book.rounds().at(id).deadline) {
       RoundRecord& round = book.round(id);

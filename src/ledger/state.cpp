@@ -48,6 +48,27 @@ auto whole_cells(const sealing::Partition& partition, const std::vector<Hospital
   return set;
 }
 
+/// Delivery C: may `verified` be opened outside the cells? Only if of every set that froze in the
+/// family it is what is left, without members that all signed that they never sent (§6.3): a set
+/// that somebody honest never sent for cannot be opened behind their backs.
+auto is_remainder(const State& state, const RoundRecord& round,
+                  const std::vector<HospitalId>& verified) -> bool {
+  if (round.policy.delivery != sealing::Delivery::masked_keys) return false;
+  for (const auto& [id, earlier] : state.rounds()) {
+    const bool counts =
+        id != round.id && !earlier.set.empty() && family_of(earlier) == family_of(round);
+    if (!counts) continue;
+    std::size_t kept = 0;
+    for (const auto& member : earlier.set) {
+      const bool stays = std::binary_search(verified.begin(), verified.end(), member.hospital);
+      kept += stays ? 1 : 0;
+      if (!stays && !contains(earlier.not_sent, member.hospital)) return false;
+    }
+    if (kept != verified.size()) return false;
+  }
+  return true;
+}
+
 auto draw(const Digest& opening_block, RoundId round, std::uint32_t counter) -> std::uint64_t {
   std::array<std::uint8_t, 8> id{};
   for (std::size_t i = 0; i < id.size(); ++i)
@@ -102,6 +123,8 @@ auto state_name(RoundState state) -> std::string_view {
       return "rolled_back";
     case RoundState::aborted:
       return "aborted";
+    case RoundState::auditing:
+      return "auditing";
   }
   return "unknown";
 }
@@ -133,6 +156,16 @@ auto is_closed(RoundState state) -> bool {
 
 auto family_of(const RoundRecord& round) -> const Digest& {
   return round.open.purpose == sealing::Purpose::update ? round.open.base : round.stream;
+}
+
+auto strikes_at(const sealing::Committee& committee) -> std::size_t {
+  return std::size_t{committee.miners} - committee.threshold + committee.faulty_max + 1;
+}
+
+auto is_struck(const RoundRecord& round) -> bool {
+  const auto committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
+  return round.state == RoundState::aborted && !round.set.empty() &&
+         round.stood_down.size() >= strikes_at(committee);
 }
 
 auto State::find_round(RoundId id) const -> const RoundRecord* {
@@ -180,6 +213,7 @@ auto State::parameters_of(const RoundRecord& round) const -> sealing::RoundParam
   out.hospitals_max = round.open.hospitals_max;
   out.length = round.open.length;
   out.committee_epoch = round.committee_epoch;
+  out.delivery = round.policy.delivery;
   out.committee = sealing::committee_of(static_cast<std::uint16_t>(round.miners.size()));
   for (const HospitalId miner : round.miners)
     out.box_keys.push_back(members().at(miner).info.box_key);
@@ -222,8 +256,15 @@ auto State::freeze_rule(const RoundRecord& round) const -> Result<Freeze> {
     if (family.committee_epoch != round.committee_epoch)
       return fail("set_forbidden", place,
                   "Another committee served this base: it is closed, start from a new one.");
-    verified = whole_cells(family.partition, verified);
+    auto whole = whole_cells(family.partition, verified);
     freeze.partition_digest = family.partition_digest;
+    if (whole.size() < cell_min && verified.size() >= cell_min &&
+        is_remainder(*this, round, verified)) {
+      freeze.partition_digest =
+          sealing::partition_digest(sealing::make_partition(round.seed, verified, cell_min));
+    } else {
+      verified = std::move(whole);
+    }
     if (verified.size() < cell_min)
       return fail("set_forbidden", place,
                   "No whole cell of the family's partition is verified: wait for the next base.");

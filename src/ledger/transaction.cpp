@@ -13,8 +13,6 @@ namespace consilium::ledger {
 // namespace.
 
 constexpr std::uint8_t transaction_version = 1;
-constexpr std::size_t name_bytes_max = 32;
-constexpr std::size_t title_bytes_max = 64;
 constexpr std::size_t plan_bytes_max = 4096;
 constexpr std::size_t lists_bytes_max = 32U << 10U;
 constexpr std::size_t share_bytes_max = 32U << 10U;
@@ -82,7 +80,10 @@ static void get(Reader& in, MemberInfo& member) {
 /// them is written as if there were none, and one value still has one encoding.
 constexpr std::uint8_t budgets_follow = 0x80;
 constexpr std::uint8_t box_rules_follow = 0x40;
+constexpr std::uint8_t opening_rules_follow = 0x20;
 constexpr std::uint8_t data_rules_follow = 0x10;
+constexpr std::uint8_t all_follow =
+    budgets_follow | box_rules_follow | opening_rules_follow | data_rules_follow;
 constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
 constexpr std::uint32_t clips_follow = std::uint32_t{1} << 28U;
 
@@ -104,13 +105,17 @@ static auto has_box_rules(const Policy& policy) -> bool {
          policy.hybrid_boxes != usual.hybrid_boxes;
 }
 
+static auto has_opening_rules(const Policy& policy) -> bool {
+  return policy.audit != AuditPolicy::none || policy.delivery != sealing::Delivery::shares;
+}
+
 static void get(Reader& in, Policy& policy) {
   const std::uint8_t first = in.u8();
   const bool budgets = (first & budgets_follow) != 0;
   const bool box_rules = (first & box_rules_follow) != 0;
   const bool data_rules = (first & data_rules_follow) != 0;
-  const auto topology =
-      static_cast<std::uint8_t>(first & ~(budgets_follow | box_rules_follow | data_rules_follow));
+  const bool opening_rules = (first & opening_rules_follow) != 0;
+  const auto topology = static_cast<std::uint8_t>(first & ~all_follow);
   if (topology < 1 || topology > 2) in.reject();
   policy.topology = static_cast<Topology>(topology);
   policy.honest_min = in.u16();
@@ -147,6 +152,14 @@ static void get(Reader& in, Policy& policy) {
     for (auto& menu : policy.menus) menu = in.digest();
     for (auto& budget : policy.rho_asker_micro) budget = in.u64();
     if (!has_data_rules(policy)) in.reject();
+  }
+  if (opening_rules) {
+    const std::uint8_t audit = in.u8();
+    const std::uint8_t delivery = in.u8();
+    if (audit > 2 || delivery > 1) in.reject();
+    policy.audit = static_cast<AuditPolicy>(audit);
+    policy.delivery = static_cast<sealing::Delivery>(delivery);
+    if (!has_opening_rules(policy)) in.reject();
   }
 }
 
@@ -200,6 +213,12 @@ static void put(Writer& out, const ProposeSchema& body) {
 }
 static void get(Reader& in, ProposeSchema& body) {
   body.schema = in.digest();
+}
+static void put(Writer& out, const ProposeAudit& body) {
+  put(out, body.round);
+}
+static void get(Reader& in, ProposeAudit& body) {
+  get(in, body.round);
 }
 static void get(Reader& in, Propose& body) {
   get_variant(in, body.what);
@@ -365,6 +384,66 @@ static void get(Reader& in, Abort& body) {
   get(in, body.round);
 }
 
+static void put(Writer& out, const StandDown& body) {
+  put(out, body.round);
+  out.digest(body.set_digest);
+}
+static void get(Reader& in, StandDown& body) {
+  get(in, body.round);
+  body.set_digest = in.digest();
+}
+static void get(Reader& in, AuditCall& body) {
+  get(in, body.round);
+  body.failure.failing = in.list(sealing::audit_failing_max, [](Reader& r) { return r.u64(); });
+  const auto& failing = body.failure.failing;
+  if (std::adjacent_find(failing.begin(), failing.end(), std::greater_equal<>{}) != failing.end())
+    in.reject();
+  body.failure.worst_polynomial = in.u64();
+}
+static void put(Writer& out, const AuditAnswer& body) {
+  put(out, body.round);
+  out.u8(static_cast<std::uint8_t>(body.step)).digest(body.positions).digest(body.words);
+}
+static void get(Reader& in, AuditAnswer& body) {
+  get(in, body.round);
+  body.step = get_enumeration<sealing::AuditStep>(in, 2);
+  body.positions = in.digest();
+  body.words = in.digest();
+}
+static void put(Writer& out, const AuditFinding& body) {
+  put(out, body.round);
+  out.u8(static_cast<std::uint8_t>(body.step));
+  put(out, body.blamed);
+}
+static void get(Reader& in, AuditFinding& body) {
+  get(in, body.round);
+  body.step = get_enumeration<sealing::AuditStep>(in, 2);
+  get_ascending(in, body.blamed);
+}
+static void put(Writer& out, const AuditConsent& body) {
+  put(out, body.round);
+}
+static void get(Reader& in, AuditConsent& body) {
+  get(in, body.round);
+}
+static void put(Writer& out, const PublishKey& body) {
+  put(out, body.round);
+  out.digest(body.set_digest).digest(body.masked_key);
+}
+static void get(Reader& in, PublishKey& body) {
+  get(in, body.round);
+  body.set_digest = in.digest();
+  body.masked_key = in.digest();
+}
+static void put(Writer& out, const NotSent& body) {
+  put(out, body.round);
+  out.digest(body.set_digest);
+}
+static void get(Reader& in, NotSent& body) {
+  get(in, body.round);
+  body.set_digest = in.digest();
+}
+
 // --- alignment
 // --------------------------------------------------------------------------------------------
 
@@ -467,42 +546,6 @@ static void put_signed_part(Writer& out, const Transaction& transaction) {
   put_variant(out, transaction.body);
 }
 
-/// UTF-8 as RFC 3629 has it, without control characters: titles are shown to people.
-static auto is_plain_text(std::string_view text) -> bool {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const auto first = static_cast<std::uint8_t>(text[at]);
-    if (first < 0x20 || first == 0x7f) return false;
-    std::size_t more = 0;
-    std::uint32_t point = first;
-    if (first >= 0x80) {
-      if (first >= 0xc2 && first <= 0xdf) more = 1;
-      if (first >= 0xe0 && first <= 0xef) more = 2;
-      if (first >= 0xf0 && first <= 0xf4) more = 3;
-      if (more == 0 || at + more >= text.size()) return false;
-      point = first & (0x3fU >> more);
-    }
-    for (std::size_t i = 1; i <= more; ++i) {
-      const auto next = static_cast<std::uint8_t>(text[at + i]);
-      if ((next & 0xc0U) != 0x80U) return false;
-      point = (point << 6U) | (next & 0x3fU);
-    }
-    const bool overlong = (more == 2 && point < 0x800) || (more == 3 && point < 0x10000);
-    const bool surrogate = point >= 0xd800 && point <= 0xdfff;
-    const bool control = point >= 0x80 && point < 0xa0;
-    if (overlong || surrogate || control || point > 0x10ffff) return false;
-    at += more + 1;
-  }
-  return true;
-}
-
-static auto is_member_name(std::string_view name) -> bool {
-  return !name.empty() && name.size() <= name_bytes_max &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-         });
-}
-
 void put(Writer& out, HospitalId id) {
   out.u16(id.value);
 }
@@ -539,9 +582,10 @@ void put(Writer& out, const Policy& policy) {
   const bool budgets = has_budgets(policy);
   const bool box_rules = has_box_rules(policy);
   const bool data_rules = has_data_rules(policy);
-  out.u8(static_cast<std::uint8_t>(topology | (budgets ? budgets_follow : 0U) |
-                                   (box_rules ? box_rules_follow : 0U) |
-                                   (data_rules ? data_rules_follow : 0U)));
+  const bool opening_rules = has_opening_rules(policy);
+  out.u8(static_cast<std::uint8_t>(
+      topology | (budgets ? budgets_follow : 0U) | (box_rules ? box_rules_follow : 0U) |
+      (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -558,6 +602,8 @@ void put(Writer& out, const Policy& policy) {
     for (const Digest& menu : policy.menus) out.digest(menu);
     for (const std::uint64_t budget : policy.rho_asker_micro) out.u64(budget);
   }
+  if (opening_rules)
+    out.u8(static_cast<std::uint8_t>(policy.audit)).u8(static_cast<std::uint8_t>(policy.delivery));
 }
 
 void put(Writer& out, const Propose& body) {
@@ -593,6 +639,12 @@ void put(Writer& out, const ResultAttest& body) {
   out.digest(body.values).digest(body.body_sum_root).digest(body.key);
 }
 
+void put(Writer& out, const AuditCall& body) {
+  put(out, body.round);
+  out.list(body.failure.failing, [](Writer& w, std::uint64_t position) { w.u64(position); });
+  out.u64(body.failure.worst_polynomial);
+}
+
 void put(Writer& out, const AlignmentRecord& record) {
   out.u64(record.epoch);
   put_array(out, record.session);
@@ -613,92 +665,6 @@ void put(Writer& out, const AlignCommit& body) {
 void put(Writer& out, const AlignReceipt& body) {
   out.digest(body.commitments_root).digest(body.circuit).digest(body.verdict);
   out.u64(body.chunks).u64(body.bytes);
-}
-
-auto check_member_info(const MemberInfo& member) -> Result<void> {
-  if (!is_member_name(member.name))
-    return fail("bad_name", "member", "A member's name is 1 to 32 of a-z, 0-9 and '-'.");
-  if (member.title.size() > title_bytes_max || !is_plain_text(member.title))
-    return fail("bad_name", "member " + member.name,
-                "A title is at most 64 bytes of plain UTF-8 text.");
-  if (member.role != MemberRole::hospital && member.role != MemberRole::server)
-    return fail("bad_name", "member " + member.name, "A member is a hospital or a server.");
-  // A box to a point of small order could be opened by anybody.
-  return sealing::check_box_key(member.box_key);
-}
-
-auto box_kind_of(const Policy& policy) -> sealing::BoxKind {
-  return policy.hybrid_boxes ? sealing::BoxKind::hybrid : sealing::BoxKind::classical;
-}
-
-auto check_policy(const Policy& policy) -> Result<void> {
-  constexpr std::uint64_t rho_budget_most_micro = 1'000'000'000;
-  constexpr std::uint32_t cases_changed_max = 1'000'000;
-  constexpr std::uint32_t heights_max = 1'000'000;
-  const auto bad = [](std::string_view sentence) { return fail("bad_policy", "policy", sentence); };
-  if (policy.topology != Topology::central && policy.topology != Topology::committee)
-    return bad("The topology is central or committee.");
-  if (policy.honest_min < 3 || policy.honest_min > hospitals_max)
-    return bad("honest_min is at least 3: nothing smaller is ever opened.");
-  if (policy.colluders > hospitals_max) return bad("colluders is at most 64.");
-  for (const std::uint32_t heights :
-       {policy.seal_heights, policy.attest_heights, policy.ready_heights, policy.publish_heights,
-        policy.judge_heights}) {
-    if (heights < 1 || heights > heights_max)
-      return bad("Every deadline is 1 to 1 000 000 heights.");
-  }
-  if (policy.weight_cap < 1 || policy.weight_cap > (1U << 30U))
-    return bad("weight_cap is 1 to 2^30 samples.");
-  if (policy.clip_micro < 1) return bad("clip_micro is at least 1.");
-  if (policy.align_threshold < 2 || policy.align_threshold > hospitals_max)
-    return bad("align_threshold is 2 to 64 hospitals.");
-  if (policy.align_threshold == 2 && !policy.allow_k2)
-    return bad("align_threshold 2 needs allow_k2.");
-  if (policy.align_cap < 1 || policy.align_cap > (1U << 28U))
-    return bad("align_cap is 1 to 2^28 cells.");
-  if (policy.sessions_a_year < 1 || policy.sessions_a_year > 10'000)
-    return bad("sessions_a_year is 1 to 10 000.");
-  if (policy.box_epoch_rounds > heights_max)
-    return bad("box_epoch_rounds is at most 1 000 000 rounds.");
-  if (policy.data_percent > 100 || policy.verify_percent > 100 || policy.pack_percent > 100 ||
-      policy.data_percent + policy.verify_percent + policy.pack_percent != 100)
-    return bad("The percents of data, verification and packing add up to 100.");
-  for (const std::uint64_t budget : policy.rho_budget_micro) {
-    if (budget > rho_budget_most_micro) return bad("A budget is at most 10^9 micro-rho.");
-  }
-  for (const std::uint64_t budget : policy.rho_asker_micro) {
-    if (budget > rho_budget_most_micro) return bad("An asker's budget is at most 10^9 micro-rho.");
-  }
-  if (policy.snapshot_cases < 1 || policy.snapshot_cases > cases_changed_max)
-    return bad("snapshot_cases is 1 to 1 000 000 cases.");
-  if (policy.clip_floor_micro > policy.clip_micro)
-    return bad("clip_floor_micro is at most clip_micro.");
-  return {};
-}
-
-auto check_genesis(const Genesis& genesis) -> Result<void> {
-  if (!is_member_name(genesis.name))
-    return fail("bad_name", "genesis", "A consortium's name is 1 to 32 of a-z, 0-9 and '-'.");
-  CONSILIUM_CHECK(check_policy(genesis.policy));
-  CONSILIUM_CHECK(check_member_info(genesis.founder));
-  for (const auto& server : genesis.servers) CONSILIUM_CHECK(check_member_info(server));
-  if (genesis.founder.role != MemberRole::hospital)
-    return fail("bad_members", "genesis", "The founder is a hospital.");
-  const auto has_other_box = [&genesis](const MemberInfo& member) {
-    return member.box_key.kind() != box_kind_of(genesis.policy);
-  };
-  if (has_other_box(genesis.founder) ||
-      std::any_of(genesis.servers.begin(), genesis.servers.end(), has_other_box))
-    return fail("wrong_box_kind", "genesis", "Box keys are of the kind that the policy asks for.");
-  const std::size_t servers = genesis.policy.topology == Topology::central ? 1 : 0;
-  if (genesis.servers.size() != servers)
-    return fail("bad_members", "genesis", "Central needs exactly one server, committee has none.");
-  for (const auto& server : genesis.servers) {
-    if (server.role != MemberRole::server || server.name == genesis.founder.name ||
-        server.key == genesis.founder.key || server.box_key == genesis.founder.box_key)
-      return fail("bad_members", "genesis", "The server has the role server and keys of its own.");
-  }
-  return {};
 }
 
 auto Genesis::encode() const -> Bytes {
@@ -762,7 +728,9 @@ auto name_of(const Body& body) -> std::string_view {
       "publish_share",   "result_attest",  "vote_commit",
       "vote_reveal",     "decide",         "model_digest",
       "abort",           "open_alignment", "publish_alignment",
-      "close_alignment", "rotate_box_key"};
+      "close_alignment", "rotate_box_key", "stand_down",
+      "audit_call",      "audit_answer",   "audit_finding",
+      "audit_consent",   "publish_key",    "not_sent"};
   return names.at(body.index());
 }
 

@@ -168,6 +168,39 @@ auto verify_privacy(const Ledger& ledger, const std::string& file) -> Result<voi
   return {};
 }
 
+/// Every audit again: its positions from the hash of its block, and nobody blamed but by t equal
+/// findings of miners who were answered by t.
+auto verify_audits(const Ledger& ledger, const std::string& file) -> Result<void> {
+  for (const auto& [id, round] : ledger.rounds()) {
+    const auto differs = [&] {
+      return fail("audit_differs", file + ", round " + std::to_string(id.value),
+                  "The round's audit or blame is not what its records give.");
+    };
+    if (!round.audit) {
+      if (!round.blamed.empty()) return differs();
+      continue;
+    }
+    const std::size_t needed =
+        sealing::committee_of(static_cast<std::uint16_t>(round.miners.size())).threshold;
+    CONSILIUM_TRY(
+        const auto positions,
+        sealing::audit_positions(ledger.parameters_of(round),
+                                 ledger.block_hash(round.audit->fixed_at), round.audit->failure));
+    const bool picked = positions.digest() == round.audit->positions.digest();
+    std::size_t words = 0;
+    for (const auto& [miner, word] : round.failure_words)
+      words += word.failure == round.audit->failure ? 1U : 0U;
+    std::size_t findings = 0;
+    for (const auto& [miner, blamed] : round.audit->now().findings)
+      findings += blamed == round.blamed ? 1U : 0U;
+    const bool named = round.blamed.empty() ||
+                       (findings >= needed && round.audit->now().answers.size() >= needed &&
+                        round.rewards.empty());
+    if (!picked || words < needed || !named) return differs();
+  }
+  return {};
+}
+
 }  // namespace
 
 auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
@@ -205,6 +238,7 @@ auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
     report.credits_by_member[member.info.name] += credits;
   }
   CONSILIUM_CHECK(verify_privacy(ledger, file.string()));
+  CONSILIUM_CHECK(verify_audits(ledger, file.string()));
   CONSILIUM_CHECK(store.close());
   return report;
 }

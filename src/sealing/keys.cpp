@@ -194,6 +194,17 @@ auto BoxKey::open(BytesView box, BytesView context) const -> Result<SecretBytes>
   return plaintext;
 }
 
+auto BoxKey::agree(const BoxPublicKey& other) const -> Result<SecretBytes> {
+  if (public_.kind() != BoxKind::classical || other.kind() != BoxKind::classical) {
+    return fail("suite_unavailable", "box key",
+                "Masks are agreed with classical box keys; ask for classical boxes or delivery A.");
+  }
+  SecretBytes shared(crypto_scalarmult_BYTES);
+  if (crypto_scalarmult(shared.expose().data(), opener_->classical.expose().data(), other.bytes.data()) == 0)
+    return shared;
+  return fail("bad_key", "box key", "This is no usable X25519 key; its owner must make a new one.");
+}
+
 auto check_box_key(const BoxPublicKey& key) -> Result<void> {
   start_sodium();
   // Any scalar will do: it is clamped to a multiple of eight, which sends every point of small

@@ -59,9 +59,10 @@ auto ManifestLists::encode() const -> Bytes {
 
 auto ManifestLists::decode(BytesView bytes, const RoundParameters& round) -> Result<ManifestLists> {
   CONSILIUM_TRY(const BodyLayout layout, check_round(round, false));
-  const std::size_t miners = round.committee.miners;
+  const bool shared = round.delivery == Delivery::shares;
+  const std::size_t miners = shared ? round.committee.miners : 0;
   const std::size_t per_prime = layout.rows() * round.committee.threshold;
-  const std::size_t words = layout.fields().size() * per_prime;
+  const std::size_t words = shared ? layout.fields().size() * per_prime : 0;
   // Any count a blob of this size can hold is read, so that a wrong one has its own name.
   const auto each_digest = [](Reader& reader) { return reader.digest(); };
   Reader reader(bytes, "manifest lists");

@@ -260,6 +260,18 @@ auto Opener::round_values(std::span<const std::vector<std::uint32_t>> residues, 
   return seen;
 }
 
+auto Opener::residual_at(std::size_t at) const -> std::int64_t {
+  std::int64_t value = sums_[0][at];
+  std::int64_t modulus = layout_.fields()[0].q;
+  if (sums_.size() == 2) {
+    const PrimeField& second = *pair_.second;
+    const std::uint32_t difference = second.subtract(sums_[1][at], second.canonical(sums_[0][at]));
+    value += modulus * second.canonical(second.times_factor(difference, pair_.first_inverse));
+    modulus = pair_.product;
+  }
+  return (2 * value > modulus ? value - modulus : value) - scale_.delta * rounded_[at];
+}
+
 auto Opener::key_digest(std::span<const std::uint32_t> key) const -> Digest {
   std::vector<std::vector<std::uint32_t>> words;
   for (std::size_t prime = 0; prime < layout_.fields().size(); ++prime) {

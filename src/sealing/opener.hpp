@@ -35,6 +35,8 @@ class Opener {
   /// X of the block added last, in `opened_values`; C is used up.
   [[nodiscard]] auto open_block(std::uint32_t block) -> OpenedBlock;
   [[nodiscard]] auto opened_values() const -> std::span<const std::int64_t> { return rounded_; }
+  /// r = V − ΔX of one place of the block opened last.
+  [[nodiscard]] auto residual_at(std::size_t at) const -> std::int64_t;
 
  private:
   Opener(const RoundParameters& round, const BodyLayout& layout, const Scale& scale,

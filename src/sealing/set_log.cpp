@@ -23,6 +23,10 @@ constexpr std::string_view title = "consilium set log 1\n";
 constexpr std::size_t prefix_size = 8;
 constexpr std::size_t checksum_size = 32;
 constexpr std::size_t members_max = 65535;
+/// The kind stands above the purpose in one byte, so that a log of sets alone has the bytes it
+/// always had. A program that does not know a kind finds the log lost, and stops.
+constexpr std::uint8_t purpose_mask = 0x0f;
+constexpr int kind_shift = 4;
 
 auto log_lost(const std::filesystem::path& file) -> tl::unexpected<Error> {
   return fail("log_lost", file.string(),
@@ -40,7 +44,8 @@ auto encode_entry(const SetLogEntry& entry) -> Bytes {
       .u64(entry.round.value)
       .digest(entry.seed)
       .digest(entry.base)
-      .u8(static_cast<std::uint8_t>(entry.purpose))
+      .u8(static_cast<std::uint8_t>(static_cast<std::uint8_t>(entry.purpose) |
+                                    static_cast<std::uint8_t>(entry.kind) << kind_shift))
       .digest(entry.set)
       .digest(entry.partition)
       .list(entry.members, [](Writer& to, HospitalId member) { to.u16(member.value); })
@@ -55,9 +60,12 @@ auto decode_entry(BytesView bytes) -> Result<SetLogEntry> {
   entry.round.value = reader.u64();
   entry.seed = reader.digest();
   entry.base = reader.digest();
-  const auto purpose = purpose_from_id(reader.u8());
-  if (purpose) {
+  const std::uint8_t both = reader.u8();
+  const auto purpose = purpose_from_id(both & purpose_mask);
+  const auto kind = static_cast<std::uint8_t>(both >> kind_shift);
+  if (purpose && kind <= static_cast<std::uint8_t>(SetLogKind::published)) {
     entry.purpose = *purpose;
+    entry.kind = static_cast<SetLogKind>(kind);
   } else {
     reader.reject();
   }
@@ -75,6 +83,18 @@ auto same_family(const SetLogEntry& a, const SetLogEntry& b) -> bool {
   const bool b_update = b.purpose == Purpose::update;
   if (a_update != b_update) return false;
   return a_update ? a.base == b.base : a.stream == b.stream;
+}
+
+auto same_round(const SetLogEntry& a, const SetLogEntry& b) -> bool {
+  return a.stream == b.stream && a.round == b.round;
+}
+
+auto is_answered(SetLogKind kind) -> bool {
+  return kind != SetLogKind::strike && kind != SetLogKind::published;
+}
+
+auto place_of(const SetLogEntry& entry) -> std::string {
+  return "round " + std::to_string(entry.round.value);
 }
 
 class LogFile {
@@ -175,7 +195,7 @@ auto SetLog::open(const std::filesystem::path& file, std::size_t expect_records)
     log.size_ += prefix_size + length + checksum_size;
     rest = rest.subspan(prefix_size + length + checksum_size);
   }
-  if (log.entries_.size() < expect_records) return log_lost(file);
+  if (log.size() < expect_records) return log_lost(file);
   if (!rest.empty()) {
     const LogFile handle(file);
     if (!handle.is_mine() || !handle.cut(log.size_)) return unwritable(file);
@@ -183,27 +203,123 @@ auto SetLog::open(const std::filesystem::path& file, std::size_t expect_records)
   return log;
 }
 
-auto SetLog::record(const SetLogEntry& entry) -> Result<void> {
-  const std::string place = "round " + std::to_string(entry.round.value);
+auto SetLog::size() const -> std::size_t {
+  return static_cast<std::size_t>(std::count_if(
+      entries_.begin(), entries_.end(), [](const auto& known) { return is_answered(known.kind); }));
+}
+
+auto SetLog::holds(const SetLogEntry& like, SetLogKind kind) const -> bool {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& known) {
+    return known.kind == kind && same_round(known, like);
+  });
+}
+
+auto SetLog::standing(const SetLogEntry& like) const -> std::vector<const SetLogEntry*> {
+  std::vector<const SetLogEntry*> out;
   for (const SetLogEntry& known : entries_) {
-    if (known.stream != entry.stream || known.round != entry.round) continue;
+    const bool counts = known.kind == SetLogKind::set && same_family(known, like) &&
+                        !holds(known, SetLogKind::strike);
+    if (counts) out.push_back(&known);
+  }
+  return out;
+}
+
+auto SetLog::judge_set(const SetLogEntry& entry) const -> Result<void> {
+  // A round is found by stream and number, not by seed: a fork shows another seed for the same one.
+  if (holds(entry, SetLogKind::stand_down) || holds(entry, SetLogKind::strike)) {
+    return fail("stood_down", place_of(entry),
+                "This node has said that it never publishes for this round, or knows that enough "
+                "others have; a ledger that asks again is forked.");
+  }
+  for (const SetLogEntry& known : entries_) {
+    if (known.kind != SetLogKind::set || !same_round(known, entry)) continue;
     if (known.seed != entry.seed || known.set != entry.set) {
-      return fail("second_set", place,
+      return fail("second_set", place_of(entry),
                   "This miner has answered for another set of this round; it refuses, and the two "
                   "freezes are evidence against the sequencer.");
     }
   }
+  return {};
+}
+
+auto SetLog::judge_kind(const SetLogEntry& entry) const -> Result<void> {
+  switch (entry.kind) {
+    case SetLogKind::set:
+      return judge_set(entry);
+    case SetLogKind::strike:
+      return {};
+    case SetLogKind::stand_down:
+      if (!holds(entry, SetLogKind::published)) return {};
+      return fail(
+          "conflicting_message", place_of(entry),
+          "This node has published for the round, so it cannot promise that it never will.");
+    case SetLogKind::published: {
+      CONSILIUM_CHECK(judge_set(entry));
+      if (holds(entry, SetLogKind::set)) return {};
+      return fail("second_set", place_of(entry),
+                  "No set of this round is logged; nothing may be published for it.");
+    }
+    case SetLogKind::witness_audit:
+    case SetLogKind::data_audit:
+      break;
+  }
+  const auto refuse = [&](std::string_view why) {
+    return fail("audit_refused", place_of(entry), why);
+  };
+  const auto logged = find(entry.stream, entry.round);
+  if (!logged || logged->seed != entry.seed || logged->set != entry.set)
+    return refuse("This miner has not helped to open this set; it answers for no other.");
+  if (entry.kind == SetLogKind::data_audit && entry.purpose != Purpose::update)
+    return refuse(
+        "Coefficients of data are shown of updates only: of a statistic they say too much.");
   for (const SetLogEntry& known : entries_) {
-    if (same_family(known, entry) && known.partition != entry.partition) {
-      return fail("set_forbidden", place,
-                  "Sets of this base or statistic are cut along another partition; wait for the "
-                  "next base.");
+    const bool audit =
+        known.kind == SetLogKind::witness_audit || known.kind == SetLogKind::data_audit;
+    if (audit && same_round(known, entry) && known.partition != entry.partition)
+      return refuse("This round was audited at other positions; it is audited once.");
+  }
+  return {};
+}
+
+auto SetLog::record(const SetLogEntry& entry) -> Result<void> {
+  CONSILIUM_CHECK(judge_kind(entry));
+  if (entry.kind == SetLogKind::set) {
+    for (const SetLogEntry* known : standing(entry)) {
+      if (known->partition != entry.partition) {
+        return fail("set_forbidden", place_of(entry),
+                    "Sets of this base or statistic are cut along another partition; wait for the "
+                    "next base.");
+      }
     }
   }
-  for (const SetLogEntry& known : entries_) {
-    if (known.stream == entry.stream && known.round == entry.round) return {};
-  }
+  return append(entry);
+}
 
+auto SetLog::record_remainder(const SetLogEntry& entry, const NeverSent& never_sent)
+    -> Result<void> {
+  CONSILIUM_ENSURE(entry.kind == SetLogKind::set);
+  CONSILIUM_CHECK(judge_set(entry));
+  for (const SetLogEntry* known : standing(entry)) {
+    if (known->partition == entry.partition) continue;
+    std::size_t kept = 0;
+    bool harmless = true;
+    for (const HospitalId member : known->members) {
+      const bool stays =
+          std::find(entry.members.begin(), entry.members.end(), member) != entry.members.end();
+      kept += stays ? 1 : 0;
+      harmless = harmless && (stays || never_sent(known->round, known->set, member));
+    }
+    if (!harmless || kept != entry.members.size()) {
+      return fail("set_forbidden", place_of(entry),
+                  "Against a set this hospital has sent its key for, somebody is missing who has "
+                  "not signed that it never sent, or somebody is new; wait for the next base.");
+    }
+  }
+  return append(entry);
+}
+
+auto SetLog::append(const SetLogEntry& entry) -> Result<void> {
+  if (holds(entry, entry.kind)) return {};
   const Bytes encoded = encode_entry(entry);
   const Digest checksum = next_checksum(chain_, encoded);
   const auto length = static_cast<std::uint32_t>(encoded.size());
@@ -220,15 +336,37 @@ auto SetLog::record(const SetLogEntry& entry) -> Result<void> {
 }
 
 auto SetLog::find(const Digest& stream, RoundId round) const -> std::optional<SetLogEntry> {
-  for (const SetLogEntry& entry : entries_) {
-    if (entry.stream == stream && entry.round == round) return entry;
+  for (const SetLogEntry& known : entries_) {
+    const bool wanted =
+        known.kind == SetLogKind::set && known.stream == stream && known.round == round;
+    if (wanted && !holds(known, SetLogKind::strike)) return known;
   }
   return std::nullopt;
 }
 
+auto SetLog::has_stood_down(const Digest& stream, RoundId round) const -> bool {
+  SetLogEntry like;
+  like.stream = stream;
+  like.round = round;
+  return holds(like, SetLogKind::stand_down) || holds(like, SetLogKind::strike);
+}
+
+auto SetLog::has_published(const Digest& stream, RoundId round) const -> bool {
+  SetLogEntry like;
+  like.stream = stream;
+  like.round = round;
+  return holds(like, SetLogKind::published);
+}
+
 auto SetLog::first_of_family(const SetLogEntry& like) const -> std::optional<SetLogEntry> {
-  for (const SetLogEntry& entry : entries_) {
-    if (same_family(entry, like)) return entry;
+  const auto sets = standing(like);
+  if (sets.empty()) return std::nullopt;
+  // A struck set that was cut along the same partition may be the one whose seed gives it. In
+  // delivery C the last standing set is cut along what binds now.
+  for (const SetLogEntry& known : entries_) {
+    const bool gives = known.kind == SetLogKind::set && same_family(known, like) &&
+                       known.partition == sets.back()->partition;
+    if (gives) return known;
   }
   return std::nullopt;
 }

@@ -159,6 +159,17 @@ class WholeRun(Case):
             sizes = {path.stat().st_size for path in (self.folder / "other" / "nodes").glob("*/keys/box.key")}
             self.assertEqual(sizes, {33 if "--boxes" in arguments else 32})
             shutil.rmtree(self.folder / "other")
+    def test_delivery_c_gives_the_same_model_and_says_what_the_server_can_do(self):
+        plain = self.run_well("--rounds", 3, "--topology", "central")
+        masked = self.run_well("--rounds", 3, "--topology", "central", "--delivery", "c")
+        self.assertEqual(masked["model_digest"], plain["model_digest"])
+        self.assertIs(masked["sealed_equals_clear"], True)
+        self.assertEqual(masked["delivery"], "c")
+        self.assertTrue(any("could open a single" in warning for warning in plain["warnings"]))
+        self.assertFalse(any("could open a single" in warning for warning in masked["warnings"]))
+        self.assertTrue(any("no single update" in warning for warning in masked["warnings"]))
+        verified = consilium("ledger", "verify", self.folder / "out", "--json")
+        self.assertEqual(verified.returncode, 0, verified.stderr)
 
     def test_aligning_attributes_trains_on_all_cases_of_what_everybody_fills(self):
         result = self.run_well("--align", "attributes", "--rounds", 2)
@@ -331,7 +342,8 @@ class BadInput(Case):
         self.assertNotIn("SECRET", done.stderr + done.stdout)
 
     def test_wrong_usage_ends_with_2(self):
-        for arguments in [["demo", "--topology", "ring"], ["nothing"], [], ["demo"],
+        for arguments in [["demo", "--topology", "ring"], ["demo", "--delivery", "b"],
+                          ["demo", "--delivery", "c", "--package", __file__], ["nothing"], [], ["demo"],
                           ["demo", "--split", "flamby", "--package", __file__]]:
             with self.subTest(arguments):
                 self.assertEqual(consilium(*arguments).returncode, 2)

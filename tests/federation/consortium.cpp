@@ -10,7 +10,8 @@
 namespace consilium::federation::testing {
 
 Consortium::Consortium(std::size_t hospitals, ledger::Topology topology,
-                       const ledger::Policy& policy) {
+                       const ledger::Policy& policy, Finality finality)
+    : finality_(finality) {
   static std::atomic<int> counter{0};
   folder_ =
       std::filesystem::temp_directory_path() /
@@ -78,15 +79,12 @@ void Consortium::restart(std::size_t member) {
   auto& m = members[member];
   m.participant.reset();
   m.set_log.reset();
-  std::size_t answered = 0;
-  for (const auto& [id, round] : state().rounds()) {
-    answered += static_cast<std::size_t>(std::count(round.ready.begin(), round.ready.end(), m.id));
-  }
-  auto log = sealing::SetLog::open(folder_ / (m.name + ".log"), answered);
+  auto log = sealing::SetLog::open(folder_ / (m.name + ".log"), answers_on_ledger(state(), m.id));
   ASSERT_TRUE(log) << log.error().message();
   m.set_log.emplace(std::move(*log));
-  m.participant.emplace(Identity{m.id, &m.box, m.training_seed, m.hedge_secret}, m.cases.get(),
-                        *m.storage, *m.set_log, chance != nullptr ? *chance : random_);
+  m.participant.emplace(Identity{m.id, &m.box, m.training_seed, m.hedge_secret, finality_},
+                        m.cases.get(), *m.storage, *m.set_log,
+                        chance != nullptr ? *chance : random_);
 }
 
 auto Consortium::post(std::size_t member, ledger::Body body) -> ledger::Verdict {
@@ -113,6 +111,7 @@ void Consortium::tick() {
       continue;
     }
     if (!*body) continue;
+    if (meddle && !meddle(i, **body)) continue;
     if (auto verdict = post(i, std::move(**body)); !verdict) {
       refusals.push_back(m.name + ": " + verdict.error().message());
     }

@@ -3,6 +3,7 @@
 // logs.
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -193,7 +194,8 @@ class Consortium {
 
   explicit Consortium(std::size_t hospitals,
                       ledger::Topology topology = ledger::Topology::committee,
-                      const ledger::Policy& policy = {});
+                      const ledger::Policy& policy = {},
+                      Finality finality = Finality::single_sequencer);
   ~Consortium();
 
   /// Posts a body signed by a member into the block under way. The verdict is the ledger's.
@@ -215,6 +217,8 @@ class Consortium {
     return ledger_->rounds().rbegin()->second;
   }
 
+  /// May change what a member posts, or return false to have it lost.
+  std::function<bool(std::size_t, ledger::Body&)> meddle;
   std::vector<Member> members;
   Random* chance = nullptr;  ///< of every participant from its next restart on
   SharedBlobs blobs;
@@ -224,6 +228,7 @@ class Consortium {
 
  private:
   std::filesystem::path folder_;
+  Finality finality_;
   std::unique_ptr<ledger::Ledger> ledger_;
   SystemRandom random_;
 };

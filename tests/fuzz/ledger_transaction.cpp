@@ -30,6 +30,8 @@ auto seeds() -> std::vector<Bytes> {
   AlignmentRecord record;
   record.members = {HospitalId{1}, HospitalId{2}, HospitalId{3}};
   record.slots = record.members;
+  Policy audited;
+  audited.audit = AuditPolicy::data;
   const std::vector<Body> bodies{
       Propose{ProposeAdmit{member}},
       Propose{ProposeRemove{HospitalId{2}}},
@@ -57,7 +59,16 @@ auto seeds() -> std::vector<Bytes> {
       PublishAlignment{{}, 1, AlignFix{}},
       PublishAlignment{{}, 1, AlignAborted{"timeout", HospitalId{1}, HospitalId{2}}},
       PublishAlignment{{}, 1, AlignReceipt{}},
-      CloseAlignment{}};
+      CloseAlignment{},
+      Propose{ProposePolicy{audited}},
+      Propose{ProposeAudit{RoundId{1}}},
+      StandDown{},
+      AuditCall{RoundId{1}, {{3, 9}, 1}},
+      AuditAnswer{},
+      AuditFinding{RoundId{1}, sealing::AuditStep::data, {HospitalId{2}}},
+      AuditConsent{},
+      PublishKey{},
+      NotSent{}};
   std::vector<Bytes> out;
   for (const auto& body : bodies) {
     Transaction transaction;

@@ -73,6 +73,39 @@ TEST(Leaf, of_a_round_holds_every_field) {
                         [](const R& r) { return encode_leaf(r); });
 }
 
+TEST(Leaf, of_a_round_that_failed_or_was_given_up_holds_every_field) {
+  using R = RoundRecord;
+  const Digest d = digest_of("d");
+  const auto audit = [](R& r) -> AuditRecord& {
+    r.audit.emplace();
+    return *r.audit;
+  };
+  every_change_shows<R>(R{},
+                        {[](R& r) { r.stood_down = {id(1)}; },
+                         [](R& r) { r.stood_down = {id(2)}; },
+                         [](R& r) { r.not_sent = {id(2)}; },
+                         [](R& r) { r.blamed = {id(2)}; },
+                         [&](R& r) { r.masked_keys[id(1)] = d; },
+                         [](R& r) { r.not_sent = {id(1)}; },
+                         [](R& r) { r.failure_words[id(1)] = {}; },
+                         [](R& r) { r.failure_words[id(1)].share_sums = 1; },
+                         [](R& r) { r.failure_words[id(1)].failure.failing = {4}; },
+                         [](R& r) { r.failure_words[id(1)].failure.worst_polynomial = 4; },
+                         [](R& r) { r.blamed = {id(1)}; },
+                         [&](R& r) { audit(r); },
+                         [&](R& r) { audit(r).failure.failing = {4}; },
+                         [&](R& r) { audit(r).fixed_at.value = 1; },
+                         [&](R& r) { audit(r).step = sealing::AuditStep::data; },
+                         [&](R& r) { audit(r).waits_for_consent = true; },
+                         [&](R& r) { audit(r).positions.data = {4}; },
+                         [&](R& r) { audit(r).consents = {id(1)}; },
+                         [&](R& r) { audit(r).steps[0].answers[id(1)] = d; },
+                         [&](R& r) { audit(r).steps[1].answers[id(1)] = d; },
+                         [&](R& r) { audit(r).steps[0].findings[id(1)] = {id(2)}; },
+                         [&](R& r) { audit(r).steps[1].findings[id(1)] = {}; }},
+                        [](const R& r) { return encode_leaf(r); });
+}
+
 TEST(Leaf, of_a_member_holds_every_field) {
   using M = Member;
   every_change_shows<M>(
@@ -136,7 +169,10 @@ TEST(Leaf, of_head_policy_and_the_small_records_holds_every_field) {
                          [](H& h) { h.policy.round_pool = 9; },
                          [](H& h) { h.policy.data_percent = 9; },
                          [](H& h) { h.policy.verify_percent = 9; },
-                         [](H& h) { h.policy.pack_percent = 9; }},
+                         [](H& h) { h.policy.pack_percent = 9; },
+                         [](H& h) { h.policy.audit = AuditPolicy::witness; },
+                         [](H& h) { h.policy.audit = AuditPolicy::data; },
+                         [](H& h) { h.policy.delivery = sealing::Delivery::masked_keys; }},
                         [&](const H& h) { return encode_leaf(d, h); });
   using F = Family;
   every_change_shows<F>(F{},

@@ -21,6 +21,13 @@ auto sample_record() -> AlignmentRecord {
   return record;
 }
 
+auto audited_policy() -> Policy {
+  Policy policy;
+  policy.audit = AuditPolicy::data;
+  policy.rho_budget_micro = {1, 2, 3, 4};
+  return policy;
+}
+
 /// Every kind of body, with every kind inside it.
 auto all_bodies() -> std::vector<Body> {
   const Identity other("other");
@@ -69,7 +76,16 @@ auto all_bodies() -> std::vector<Body> {
           RotateBoxKey{other.info.box_key},
           RotateBoxKey{hybrid.info.box_key},
           Propose{ProposeAdmit{hybrid.info}},
-          Propose{ProposePolicy{boxes}}};
+          Propose{ProposePolicy{boxes}},
+          Propose{ProposePolicy{audited_policy()}},
+          Propose{ProposeAudit{round}},
+          StandDown{round, digest_of("u")},
+          AuditCall{round, {{3, 5, 700}, 2}},
+          AuditAnswer{round, sealing::AuditStep::data, digest_of("p"), digest_of("w")},
+          AuditFinding{round, sealing::AuditStep::witness, {id(2), id(3)}},
+          AuditConsent{round},
+          PublishKey{round, digest_of("u"), digest_of("k")},
+          NotSent{round, digest_of("u")}};
 }
 
 auto wrap(const Body& body) -> Transaction {
@@ -184,6 +200,36 @@ TEST(Transaction, is_named_as_the_design_names_it) {
   EXPECT_EQ(name_of(Body{CloseAlignment{}}), "close_alignment");
   EXPECT_EQ(name_of(Body{Propose{}}), "propose");
   EXPECT_EQ(name_of(Body{RotateBoxKey{}}), "rotate_box_key");
+}
+
+TEST(Policy, without_audit_and_with_shares_has_the_bytes_it_always_had) {
+  const auto bytes_of = [](const Policy& policy) {
+    return wrap(Propose{ProposePolicy{policy}}).encode();
+  };
+  Policy policy;
+  const Bytes plain = bytes_of(policy);
+  policy.audit = AuditPolicy::witness;
+  EXPECT_EQ(bytes_of(policy).size(), plain.size() + 2);
+  policy.audit = AuditPolicy::none;
+  policy.delivery = sealing::Delivery::masked_keys;
+  const Bytes masked = bytes_of(policy);
+  EXPECT_EQ(masked.size(), plain.size() + 2);
+  // Marked as present and yet the usual: a second encoding of the same policy, so none.
+  Bytes twice = masked;
+  twice.at(twice.size() - 64 - 1) = 0;
+  EXPECT_EQ(code(Transaction::decode(twice)), "bad_encoding");
+  policy.delivery = sealing::Delivery::shares;
+  EXPECT_EQ(bytes_of(policy), plain);
+}
+
+TEST(Policy, delivers_masked_keys_in_central_only_and_audits_nothing_then) {
+  Policy policy;
+  policy.delivery = sealing::Delivery::masked_keys;
+  EXPECT_EQ(code(check_policy(policy)), "bad_policy");
+  policy.topology = Topology::central;
+  EXPECT_EQ(code(check_policy(policy)), "ok");
+  policy.audit = AuditPolicy::witness;
+  EXPECT_EQ(code(check_policy(policy)), "bad_policy");
 }
 
 TEST(Genesis, reads_back_and_names_the_consortium_by_its_digest) {

@@ -22,19 +22,30 @@
 
 namespace consilium::federation {
 
+/// What the driver's word is worth (sealing-spec §8.2): a single sequencer may show an abort to one
+/// and an opening to another, so a set stays in the logs until enough miners have stood down; with
+/// a quorum behind every block an abort is final.
+enum class Finality : std::uint8_t { single_sequencer = 1, quorum = 2 };
+
 struct Identity {
   HospitalId self;
   const sealing::BoxKey* box_key = nullptr;
   BytesView training_seed;   ///< secret; empty for the server of `central`
   BytesView hedge_secret{};  ///< of this node, for its one-time keys (one_time_keys.hpp)
+  Finality finality = Finality::single_sequencer;
 };
 
 /// What still lies in this process's memory of a round, for whoever must know that it is gone.
 struct SecretsHeld {
   std::size_t openings = 0;  ///< this hospital's, to answer complaints: until Opening or the end
   std::size_t shares = 0;  ///< this miner's: until the opened sum has passed its tests, or the end
+  std::size_t key_words = 0;  ///< delivery C: of the one-time key, until the set opens or the end
   auto operator==(const SecretsHeld&) const -> bool = default;
 };
+
+/// How many records of this node's set log the ledger has seen answers of: what SetLog::open
+/// expects.
+[[nodiscard]] auto answers_on_ledger(const ledger::State& state, HospitalId self) -> std::size_t;
 
 class Participant {
  public:

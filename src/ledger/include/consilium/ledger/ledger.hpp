@@ -34,7 +34,8 @@ enum class RoundState : std::uint8_t {
   judging = 6,
   accepted = 7,
   rolled_back = 8,
-  aborted = 9
+  aborted = 9,
+  auditing = 10  ///< the set did not open (§9.4); ends rolled_back
 };
 [[nodiscard]] auto state_name(RoundState state) -> std::string_view;
 
@@ -51,6 +52,31 @@ struct Member {
   /// What this hospital's own questions (metrics, council) have cost; never falls either.
   std::array<std::uint64_t, 2> rho_asked_micro{};
   Height box_since;  ///< of its last rotate_box_key; 0: the key is the one it was admitted with
+};
+
+/// A miner's last word that a set does not open, and how many share sums it was said of.
+struct FailureWord {
+  sealing::OpeningFailure failure;
+  std::uint16_t share_sums = 0;
+};
+
+/// The one audit of a round.
+struct AuditRecord {
+  sealing::OpeningFailure failure;  ///< what t of the committee saw
+  Height fixed_at;                  ///< its block's hash picks the positions
+  sealing::AuditStep step = sealing::AuditStep::witness;
+  /// Between the steps: nobody was found, and the council or the set may ask for step 2.
+  bool waits_for_consent = false;
+  sealing::AuditPositions positions;  ///< known when the block of fixed_at has ended
+  std::vector<HospitalId> consents;
+  struct Step {
+    std::map<HospitalId, Digest> answers;  ///< blobs of words, by miner
+    std::map<HospitalId, std::vector<HospitalId>> findings;
+  };
+  std::array<Step, 2> steps;  ///< witness, data
+  [[nodiscard]] auto now() const -> const Step& {
+    return steps.at(static_cast<std::size_t>(step) - 1);
+  }
 };
 
 struct RoundRecord {
@@ -93,12 +119,23 @@ struct RoundRecord {
   std::vector<HospitalId>
       different_model;  ///< who posted another model than the one that was fixed
   std::map<HospitalId, std::uint64_t> rewards_data, rewards_verify, rewards_pack;
-  std::uint64_t rho_micro = 0;      ///< cost of the round to each of `charged`; 0 without noise
-  std::vector<HospitalId> charged;  ///< active hospitals when it was opened
+  std::uint64_t rho_micro = 0;         ///< cost of the round to each of `charged`; 0 without noise
+  std::vector<HospitalId> charged;     ///< active hospitals when it was opened
+  std::vector<HospitalId> stood_down;  ///< miners that never publish for it (aborted rounds)
+  std::map<HospitalId, FailureWord> failure_words;
+  std::optional<AuditRecord> audit;
+  std::vector<HospitalId> blamed;  ///< found out by the audit: answers and findings are above
+  std::map<HospitalId, Digest> masked_keys;  ///< delivery C, by member of the set
+  std::vector<HospitalId> not_sent;          ///< delivery C: who never sent for the set
 };
 /// An asker's own question: metrics or council with noise, paid for from the asker's budget and
 /// free in what it asks. Without noise these purposes ask the policy's menu, once a data epoch.
 [[nodiscard]] auto is_own_question(const OpenRound& open) -> bool;
+/// So many stand-downs strike a set out: of M−t+f+1 at most f are lies, and with t−1 miners left
+/// nobody opens it (sealing-spec §8.2).
+[[nodiscard]] auto strikes_at(const sealing::Committee& committee) -> std::size_t;
+/// Frozen, aborted, and never to be opened, because enough of its miners have stood down.
+[[nodiscard]] auto is_struck(const RoundRecord& round) -> bool;
 /// Accepted, rolled back or aborted: nothing but model digests may follow.
 [[nodiscard]] auto is_closed(RoundState state) -> bool;
 

@@ -89,7 +89,7 @@ struct VerifyReport {
 };
 /// Re-plays everything of one node's ledger.db and recomputes every credit and digest.
 /// Errors: `database_damaged`, `credits_differ`, `privacy_differs` (a round's or hospital's ρ is
-/// not what the openings give, or passed the budget of its time).
+/// not what the openings give, or passed the budget of its time), `audit_differs`.
 [[nodiscard]] auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport>;
 
 }  // namespace consilium::ledger

@@ -10,6 +10,7 @@
 
 #include "consilium/foundation/bytes.hpp"
 #include "consilium/foundation/identity.hpp"
+#include "consilium/sealing/audit.hpp"
 #include "consilium/sealing/keys.hpp"
 #include "consilium/sealing/sealed_sum.hpp"
 
@@ -20,6 +21,13 @@ enum class MemberRole : std::uint8_t {
   hospital = 1,
   server = 2
 };  ///< server: the centre of `central`, no data, no vote
+
+/// What may be audited of a round whose sum does not open (sealing-spec §9.4).
+enum class AuditPolicy : std::uint8_t {
+  none = 0,     ///< nothing: the round ends, and nobody is named
+  witness = 1,  ///< two coefficients of every witness: is the key the one that was shared?
+  data = 2      ///< then, if the council or everybody concerned agrees, eight of every update
+};
 
 struct MemberInfo {
   std::string name;   ///< [a-z0-9-]{1,32}: also the node's folder
@@ -70,6 +78,10 @@ struct Policy {
   /// Boxes under X25519 and ML-KEM-768 together: rounds, and the keys of all members, are of this
   /// kind.
   bool hybrid_boxes = false;
+  AuditPolicy audit = AuditPolicy::none;
+  /// How the sum of the keys reaches whoever opens (sealing-spec §6.2, §6.3): shares for miners,
+  /// or, in `central` only and without audits, keys masked so that only their whole sum is one.
+  sealing::Delivery delivery = sealing::Delivery::shares;
   auto operator==(const Policy&) const -> bool = default;
 };
 
@@ -113,11 +125,16 @@ struct ProposePolicy {
 struct ProposeSchema {
   Digest schema;
 };
+/// Step 2 of a round's audit: every member of its set shows eight coefficients of its update. The
+/// only proposal that is decided while its round runs.
+struct ProposeAudit {
+  RoundId round;
+};
 /// A proposal is open until expiry; the proposer's vote is counted as yes. Accepted the moment more
 /// than two thirds of the hospitals (the target left out) said yes, refused when that cannot happen
 /// any more.
 struct Propose {
-  std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema> what;
+  std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema, ProposeAudit> what;
 };
 struct Vote {
   std::uint64_t proposal = 0;
@@ -222,6 +239,55 @@ struct Abort {
   RoundId round;
 };  ///< anyone, once a deadline of the rule has passed
 
+/// "I shall never publish for this round", of a round that was aborted after its set froze; in the
+/// sender's own set log before it is posted (sealing-spec §8.2).
+struct StandDown {
+  RoundId round;
+  Digest set_digest;
+};
+
+// --- an opening that failed (sealing-spec §9.4)
+// --------------------------------------------------------------------------------
+/// A miner's word, after the time to publish is over: no t of the published share sums open the
+/// set. t equal words of the same share sums end the opening.
+struct AuditCall {
+  RoundId round;
+  sealing::OpeningFailure failure;
+};
+/// A miner's answer for every member of the set, at the positions the ledger picked.
+struct AuditAnswer {
+  RoundId round;
+  sealing::AuditStep step = sealing::AuditStep::witness;
+  Digest positions;  ///< digest of what is answered
+  Digest words;      ///< blob
+};
+/// Who a miner finds out by the answers, ascending; nobody is a finding, too.
+struct AuditFinding {
+  RoundId round;
+  sealing::AuditStep step = sealing::AuditStep::witness;
+  std::vector<HospitalId> blamed;
+};
+/// A member of the set would rather show eight coefficients than leave: step 2 begins when all of
+/// the set say so, or when the council does (ProposeAudit).
+struct AuditConsent {
+  RoundId round;
+};
+
+// --- delivery C (sealing-spec §6.3)
+// --------------------------------------------------------------------------------
+/// A member's key of the frozen set, masked: a blob.
+struct PublishKey {
+  RoundId round;
+  Digest set_digest;
+  Digest masked_key;
+};
+/// "I never sent my key for this set, and never shall", of a round that was aborted; in the
+/// sender's own set log before it is posted.
+struct NotSent {
+  RoundId round;
+  Digest set_digest;
+};
+
 // --- alignment (alignment-spec §5)
 // --------------------------------------------------------------------------
 enum class AlignmentSubject : std::uint8_t { pattern = 1, attribute = 2, code = 3 };
@@ -279,7 +345,8 @@ struct CloseAlignment {
 using Body =
     std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer, Freeze, Ready,
                  PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide, ModelDigest, Abort,
-                 OpenAlignment, PublishAlignment, CloseAlignment, RotateBoxKey>;
+                 OpenAlignment, PublishAlignment, CloseAlignment, RotateBoxKey, StandDown, AuditCall,
+                 AuditAnswer, AuditFinding, AuditConsent, PublishKey, NotSent>;
 /// snake_case, as design §6 names them: "open_round".
 [[nodiscard]] auto name_of(const Body& body) -> std::string_view;
 

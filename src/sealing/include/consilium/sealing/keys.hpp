@@ -83,6 +83,11 @@ class BoxKey {
   /// `context` is what the box was closed for; a classical box carries none, and whoever opens it
   /// compares the one inside. Error: `bad_box` – and nothing about why.
   [[nodiscard]] auto open(BytesView box, BytesView context = {}) const -> Result<SecretBytes>;
+  /// What this key and another's have in common (X25519, RFC 7748): 32 bytes to be hashed with
+  /// names and purpose before any use. Errors: `bad_key` (the other is of small order),
+  /// `suite_unavailable` (one of the two is hybrid: masks are agreed under X25519 alone, and would
+  /// take away what a hybrid key promises).
+  [[nodiscard]] auto agree(const BoxPublicKey& other) const -> Result<SecretBytes>;
 
  private:
   struct Opener;  ///< the expanded secret key

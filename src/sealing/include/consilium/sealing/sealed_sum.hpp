@@ -37,6 +37,12 @@ enum class Purpose : std::uint8_t { update = 1, statistics = 2, metrics = 3, cou
 [[nodiscard]] auto round_seed(const Digest& stream, RoundId round, const Digest& base,
                               const Digest& opening_block_hash, Suite suite) -> Digest;
 
+/// How the sum of the one-time keys reaches whoever opens (sealing-spec §6).
+enum class Delivery : std::uint8_t {
+  shares = 0,      ///< A: a share for each miner of a committee
+  masked_keys = 1  ///< C: each hospital's key, masked so that only the whole set's sum is a key
+};
+
 /// All that is public and fixed before anybody seals: what OpenRound and the ledger say.
 struct RoundParameters {
   Digest consortium;
@@ -50,6 +56,7 @@ struct RoundParameters {
   std::uint32_t committee_epoch = 0;
   Committee committee;
   std::vector<BoxPublicKey> box_keys;  ///< of miners 1..M
+  Delivery delivery = Delivery::shares;
 };
 
 /// What a hospital says about its sealed vector. D, B and F ride as one blob (`lists`), its digest
@@ -77,7 +84,8 @@ struct ManifestLists {
   /// F: per prime, per row ρ, t coefficients.
   std::vector<std::uint32_t> response;
   [[nodiscard]] auto encode() const -> Bytes;
-  /// Errors: `bad_encoding`, `length_mismatch` (counts that do not fit the committee and suite).
+  /// Errors: `bad_encoding`, `length_mismatch` (counts that do not fit the committee and suite; in
+  /// delivery C all three are empty).
   [[nodiscard]] static auto decode(BytesView bytes, const RoundParameters& round)
       -> Result<ManifestLists>;
 };
@@ -97,6 +105,9 @@ struct SealedKeys {
   /// Kept by the hospital in locked memory until Opening or Aborted, to answer complaints. Lost in
   /// a crash.
   std::vector<ShareOpening> openings;
+  /// Delivery C only, where lists, boxes and openings are empty: ŝ, sent once the set is frozen. In
+  /// locked memory and nowhere else: lost in a crash.
+  Secret<std::uint32_t> key;
 };
 struct Sealed : SealedKeys {
   Bytes body;  ///< blob: every block's chunk in order, then the witness chunk
