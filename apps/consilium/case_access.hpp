@@ -2,6 +2,8 @@
 // A hospital's own cases as the federation asks for them: which of them train, and as what numbers.
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 
 #include "consilium/casebase/casebase.hpp"
@@ -16,6 +18,13 @@ struct TrainingRule {
   Rows rows = Rows::shared_patterns;
   Norm norm = Norm::federation;
 };
+
+/// Does a council's question mean this case? Handed in by whoever asks such questions; the menu has
+/// none.
+using QuestionReader = std::function<Result<bool>(BytesView question, const casebase::Case& c)>;
+
+/// What became of a case whose plan was carried out, as a council counts it.
+inline constexpr std::size_t council_results = 2;  ///< reasonable, not reasonable
 
 class CaseAccess final : public federation::LocalCases {
  public:
@@ -33,28 +42,47 @@ class CaseAccess final : public federation::LocalCases {
   /// Which standardisation a plan has to name: the federation's digest, or zeros for the hospital's
   /// own.
   [[nodiscard]] auto standardisation_digest() const -> Digest;
-  /// Forgets vectors made of cases that have changed since.
+  /// Forgets what was read of cases that have changed since.
   void refresh();
+  void read_questions_with(QuestionReader reader) { question_reader_ = std::move(reader); }
 
-  auto statistics(const federation::StatisticsPlan& plan, std::int64_t value_max)
+  auto marks(federation::CaseUse use) -> Result<std::vector<federation::CaseMark>> override;
+  auto statistics(const federation::StatisticsPlan& plan,
+                  std::span<const federation::CaseMark> cases, std::int64_t value_max)
       -> Result<std::vector<std::int64_t>> override;
-  auto standardise(std::span<const std::int64_t> sum, const federation::StatisticsPlan& plan,
-                   std::int64_t value_max) -> Result<void> override;
-  auto training(const federation::UpdatePlan& plan) -> Result<const learning::Examples*> override;
-  auto held_back(const federation::UpdatePlan& plan) -> Result<const learning::Examples*> override;
+  auto standardise(const federation::OpenedStatistics& opened,
+                   const federation::StatisticsPlan& plan) -> Result<void> override;
+  auto training(const federation::UpdatePlan& plan, std::span<const federation::CaseMark> cases)
+      -> Result<const learning::Examples*> override;
+  auto held_back(const federation::UpdatePlan& plan, std::span<const federation::CaseMark> cases)
+      -> Result<const learning::Examples*> override;
+  auto council(const federation::CouncilPlan& plan, std::span<const federation::CaseMark> cases)
+      -> Result<std::vector<std::int64_t>> override;
   auto claimed_patterns() -> std::uint64_t override;
 
  private:
-  auto training_cases() const -> Result<std::vector<casebase::Case>>;
+  /// Cases of one use as they are now, and the vectors of the cases asked about last.
+  struct Shelf {
+    std::optional<std::vector<federation::CaseMark>> marks;
+    std::vector<federation::CaseMark> of;
+    std::optional<learning::Examples> examples;
+  };
+  auto cases_now(federation::CaseUse use) const -> Result<std::vector<casebase::Case>>;
+  /// Exactly the marked cases in the marked versions. Error: `case_missing`.
+  auto marked_cases(federation::CaseUse use, std::span<const federation::CaseMark> marks) const
+      -> Result<std::vector<casebase::Case>>;
   auto check_plan(const federation::UpdatePlan& plan) const -> Result<void>;
-  auto vectors(std::span<const casebase::Case> cases) -> Result<learning::Examples>;
+  auto examples_of(federation::CaseUse use, const federation::UpdatePlan& plan,
+                   std::span<const federation::CaseMark> marks)
+      -> Result<const learning::Examples*>;
 
   casebase::Casebase& casebase_;
   casebase::Schema schema_;
   TrainingRule rule_;
   std::filesystem::path file_;
   std::optional<casebase::Standardisation> standardisation_;
-  std::optional<learning::Examples> training_, held_back_;
+  std::map<federation::CaseUse, Shelf> shelves_;
+  QuestionReader question_reader_;
 };
 
 [[nodiscard]] auto encode_standardisation(const casebase::Standardisation& s) -> Bytes;

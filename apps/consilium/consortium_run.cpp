@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "consilium/federation/clips.hpp"
+#include "consilium/federation/opened_counts.hpp"
 #include "consilium/foundation/clock.hpp"
 #include "consilium/foundation/codec.hpp"
 #include "consilium/foundation/files.hpp"
@@ -21,6 +23,15 @@ constexpr std::uint64_t refusals_max = 200;
 auto is_running(const ledger::RoundRecord& round) -> bool {
   return round.state != RoundState::accepted && round.state != RoundState::rolled_back &&
          round.state != RoundState::aborted;
+}
+
+/// What the consortium asks about its model without noise, once a data epoch: two diagnoses, and
+/// bins coarse enough that most cells of a hospital hold the policy's ten patients.
+auto metrics_menu(const ledger::Policy& policy) -> federation::MetricsPlan {
+  federation::MetricsPlan menu;
+  menu.cases_max = policy.cases_max;
+  menu.small_cell = policy.small_cell;
+  return menu;
 }
 
 auto training_seed(std::uint64_t seed, std::string_view name) -> Bytes {
@@ -78,6 +89,8 @@ auto ConsortiumRun::open(const RunSpec& spec, const Cohort& cohort)
     genesis.policy.allow_k2 = true;
     genesis.policy.hybrid_boxes = spec.hybrid_boxes;
     genesis.policy.box_epoch_rounds = spec.box_epoch_rounds;
+    genesis.policy.menus[0] =
+        ledger::menu_digest(Purpose::metrics, metrics_menu(genesis.policy).encode());
     genesis.schema = cohort.schema.digest();
     CONSILIUM_CHECK(write_file_durably(folder / "sequencer" / "config.toml",
                                        as_bytes("name = \"sequencer\"\nrole = \"sequencer\"\n")));
@@ -243,7 +256,45 @@ auto ConsortiumRun::intend_updates() -> Result<std::optional<Intent>> {
   if (intent.step_done >= spec_.rounds) return std::nullopt;
 
   CONSILIUM_TRY(const auto plan, update_plan(run));
-  intent.order = federation::update_round(state(), plan);
+  auto& founder = *nodes_.front();
+  const Digest base = state().models().empty()
+                          ? federation::initial_model(plan.shape, plan.model_seed).digest()
+                          : state().models().back().model;
+  CONSILIUM_TRY(auto clips, federation::clips_for(state(), state().policy(), plan, base, founder));
+  intent.order = federation::update_round(state(), plan, {}, std::move(clips));
+  return intent;
+}
+
+auto ConsortiumRun::metrics() -> Result<std::optional<AskedMetrics>> {
+  std::optional<AskedMetrics> out;
+  for (const auto& [id, round] : state().rounds()) {
+    if (round.open.purpose != Purpose::metrics || round.state != RoundState::accepted) continue;
+    CONSILIUM_TRY(auto sum, federation::opened_counts(*nodes_.front(), id));
+    if (!sum) continue;
+    CONSILIUM_TRY(auto plan, federation::MetricsPlan::decode(round.open.plan));
+    CONSILIUM_TRY(const auto bounds, federation::count_bounds_of(round));
+    out = AskedMetrics{id, plan, round.set.size(), bounds.value_max, std::move(*sum)};
+  }
+  return out;
+}
+
+/// The menu once, about the model that training ended with.
+auto ConsortiumRun::intend_metrics() -> Result<std::optional<Intent>> {
+  if (state().models().empty()) return std::nullopt;
+  Intent intent;
+  intent.step = "sealed metrics";
+  intent.step_all = 7;
+  for (const auto& [id, round] : state().rounds()) {
+    if (round.open.purpose != Purpose::metrics || round.state == RoundState::aborted) continue;
+    intent.step_done = static_cast<std::size_t>(round.state);
+    if (round.state != RoundState::accepted) return intent;
+    for (auto* node : hospitals()) {
+      CONSILIUM_TRY(const auto sum, federation::opened_counts(*node, id));
+      if (!sum) return intent;
+    }
+    return std::nullopt;
+  }
+  intent.order = federation::metrics_round(state(), metrics_menu(state().policy()));
   return intent;
 }
 
@@ -266,6 +317,8 @@ auto ConsortiumRun::intent() -> Result<Intent> {
   if (statistics) return *statistics;
   CONSILIUM_TRY(auto updates, intend_updates());
   if (updates) return *updates;
+  CONSILIUM_TRY(auto metrics, intend_metrics());
+  if (metrics) return *metrics;
   if (spec_.next_epoch && !spec_.align_attributes && spec_.align_k < hospitals_count) {
     const auto next_k = static_cast<std::uint16_t>(spec_.align_k + 1);
     CONSILIUM_TRY(auto aligning, intend_alignment(2, ledger::AlignmentSubject::pattern, next_k,

@@ -49,6 +49,15 @@ class ConsortiumRun {
   [[nodiscard]] auto hospitals() -> std::vector<Node*>;
   /// The plan of the update rounds, once the statistics are opened.
   [[nodiscard]] auto update_plan(std::uint32_t run) -> Result<federation::UpdatePlan>;
+  /// The last accepted round of metrics and the model it asked about; nothing before.
+  struct AskedMetrics {
+    RoundId round;
+    federation::MetricsPlan plan;
+    std::size_t hospitals = 0;  ///< in the opened sum
+    std::int64_t value_max = 0;
+    std::vector<std::int64_t> sum;
+  };
+  [[nodiscard]] auto metrics() -> Result<std::optional<AskedMetrics>>;
   /// Shared training cases of the session that trained, and of the next epoch's, by hospital.
   struct Shared {
     std::size_t cases = 0, patterns = 0;
@@ -77,6 +86,7 @@ class ConsortiumRun {
                         const std::string& step) -> Result<std::optional<Intent>>;
   auto intend_statistics() -> Result<std::optional<Intent>>;
   auto intend_updates() -> Result<std::optional<Intent>>;
+  auto intend_metrics() -> Result<std::optional<Intent>>;
   auto remember_shared(std::map<std::string, Shared>& into, std::string_view name) -> Result<void>;
   auto tick(bool& moved) -> Result<void>;
   auto pump_frames(bool& moved) -> Result<void>;

@@ -144,7 +144,7 @@ auto clear_model(const RunSpec& spec, ConsortiumRun& run) -> Result<Digest> {
   const sealing::Quantisation quantisation{static_cast<double>(policy.clip_micro) / 1e6,
                                            scale.value_max, policy.weight_cap};
   CONSILIUM_TRY(const auto rounds,
-                federation::clear_rounds(hospitals, plan, quantisation, spec.rounds));
+                federation::clear_rounds(hospitals, plan, quantisation, spec.rounds, policy));
   const Digest digest = rounds.back().model.digest();
   CONSILIUM_CHECK(write_file_durably(file, as_bytes(digest.hex())));
   return digest;

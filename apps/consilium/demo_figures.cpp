@@ -103,7 +103,8 @@ auto ledger_report(const ConsortiumRun& run) -> portal::LedgerReport {
     r.to = to_signed(round.closed_at.value);
     const bool update = round.open.purpose == sealing::Purpose::update;
     const bool accepted = round.state == ledger::RoundState::accepted;
-    r.label = update ? std::to_string(++number) : "statistics";
+    r.label =
+        update ? std::to_string(++number) : std::string(sealing::purpose_name(round.open.purpose));
     r.state = !update    ? portal::LedgerReport::Round::State::statistic
               : accepted ? portal::LedgerReport::Round::State::accepted
                          : portal::LedgerReport::Round::State::refused;
@@ -262,6 +263,25 @@ auto result_json(const DemoOptions& options, const Cohort& cohort, const Consort
   out["pooled_test_accuracy"] =
       ways_json(f.pooled_test.local.accuracy, f.pooled_test.federated.accuracy,
                 f.pooled_test.pooled.accuracy);
+  if (f.sealed_metrics) {
+    const auto& m = *f.sealed_metrics;
+    out["federated_evaluation"] = {{"round", f.metrics_round},
+                                   {"cases", m.cases},
+                                   {"accuracy", m.accuracy},
+                                   {"log_loss", m.log_loss},
+                                   {"auc", m.auc},
+                                   {"auc_cases", m.roc_cases},
+                                   {"calibration_error", m.calibration_error},
+                                   {"calibration_cases", m.calibration_cases},
+                                   {"confusion", m.confusion},
+                                   {"confusion_cases", m.confusion_cases},
+                                   {"sealed_equals_clear", f.sealed_metrics_equal_clear}};
+  }
+  out["pooled_test_auc"] =
+      ways_json(f.pooled_test.local.auc, f.pooled_test.federated.auc, f.pooled_test.pooled.auc);
+  out["pooled_test_log_loss"] =
+      ways_json(f.pooled_test.local.log_loss, f.pooled_test.federated.log_loss,
+                f.pooled_test.pooled.log_loss);
   out["rounds"] = f.rounds;
   out["rounds_accepted"] = f.rounds_accepted;
   out["sealed_equals_clear"] = figures.sealed_equals_clear.value_or(false);
@@ -374,6 +394,14 @@ auto report_data(const DemoOptions& options, const RunSpec& spec, const Cohort& 
   data.checks.push_back(
       {"The same run without sealing gives the same model:", data.model_digest.substr(0, 12),
        figures.sealed_equals_clear.value_or(false)});
+  if (f.sealed_metrics) {
+    const auto& m = *f.sealed_metrics;
+    data.checks.push_back({"From one sealed sum over all hospitals: accuracy " + fixed(m.accuracy) +
+                               ", log loss " + fixed(m.log_loss) + " on " +
+                               std::to_string(std::llround(m.cases)) +
+                               " held-back cases; the same sum in the clear is equal.",
+                           "", f.sealed_metrics_equal_clear});
+  }
   bool agree = true;
   for (const auto& [id, round] : run.state().rounds()) {
     for (const auto& model : run.state().models()) {

@@ -86,6 +86,8 @@ auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
   CONSILIUM_TRY(const auto pooled, train_alone(plan, view(everybody, everybody),
                                                spec.rounds * nodes.size(), spec.seed, "pooled"));
 
+  CONSILIUM_TRY(const auto asked, run.metrics());
+  std::vector<std::int64_t> clear_sum(asked ? asked->plan.length() : 0, 0);
   ThreeWays<Gathered> gathered;
   std::size_t with_auc = 0;
   for (auto* node : nodes) {
@@ -114,9 +116,16 @@ auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
     // FLamby tests every model at a centre under the centre's own norm, and on the pooled rows
     // under the pooled one.
     const auto& centre_view_of_pooled = own_norm ? own_view : pooled_view;
-    CONSILIUM_TRY(const auto* federation_view, node->cases().held_back(plan));
+    CONSILIUM_TRY(const auto* federation_view, federation::held_back_now(node->cases(), plan));
     CONSILIUM_TRY(const auto federated, model_of(*node, *current));
 
+    if (asked) {
+      const auto posterior = federated.predict(learning::batch_of(*federation_view));
+      CONSILIUM_TRY(const auto part,
+                    federation::metrics_vector(asked->plan, posterior, federation_view->disease,
+                                               asked->value_max, asked->plan.small_cell));
+      for (std::size_t i = 0; i < part.size(); ++i) clear_sum[i] += part[i];
+    }
     h.on_held_back.local = learning::evaluate(local, own_view);
     h.on_held_back.federated = learning::evaluate(federated, *federation_view);
     h.on_held_back.pooled = learning::evaluate(pooled, centre_view_of_pooled);
@@ -143,6 +152,13 @@ auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
       out.mean_auc.pooled += h.on_held_back.pooled.auc;
     }
     out.hospitals.push_back(std::move(h));
+  }
+  if (asked) {
+    CONSILIUM_TRY(out.sealed_metrics,
+                  federation::read_metrics(asked->plan, asked->sum, asked->hospitals,
+                                           asked->value_max, false));
+    out.metrics_round = asked->round.value;
+    out.sealed_metrics_equal_clear = clear_sum == asked->sum;
   }
   const auto scale = [](ThreeWays<double>& ways, std::size_t count) {
     const double n = count == 0 ? 1.0 : static_cast<double>(count);

@@ -27,6 +27,12 @@ struct RunFigures {
   ThreeWays<learning::Evaluation> pooled_test;
   ThreeWays<double> mean_accuracy, mean_auc;  ///< over hospitals (AUC: those with both diagnoses)
   std::size_t rounds = 0, rounds_accepted = 0;
+  /// The federation's own figures, from the one sealed sum of metrics that was opened, and the
+  /// round that opened it.
+  std::optional<federation::Metrics> sealed_metrics;
+  std::uint64_t metrics_round = 0;
+  /// Is that sum, to the last integer, the one of the hospitals' figures in the clear?
+  bool sealed_metrics_equal_clear = false;
 };
 
 /// Reads the finished run's models and case bases. Cost: one local and one pooled training a

@@ -192,16 +192,16 @@ void VectorWork::seal(std::size_t hospital) {
   const HospitalId id{static_cast<std::uint16_t>(hospital + 1)};
   BodySealer sealer(s.round.parameters, s.layout, id, s.scale.delta, key, error_seed);
   std::span<const std::int32_t> values(s.integers[hospital]);
-  auto out = s.bodies[hospital].begin();
+  std::span<std::uint8_t> out(s.bodies[hospital]);
   for (std::uint32_t block = 0; block < s.layout.blocks(); ++block) {
     const auto piece = values.first(s.layout.used_slots(block));
     std::copy(piece.begin(), piece.end(), sealer.values(block).begin());
     values = values.subspan(piece.size());
-    const BytesView chunk = sealer.seal_block(block);
-    out = std::copy(chunk.begin(), chunk.end(), out);
+    const auto chunk = out.first(sealer.chunk_size(block));
+    sealer.seal_block(block, chunk);
+    out = out.subspan(chunk.size());
   }
-  const BytesView chunk = sealer.seal_block(witness_block);
-  std::copy(chunk.begin(), chunk.end(), out);
+  sealer.seal_block(witness_block, out);
 }
 
 auto VectorWork::add_and_open() -> AddedAndOpened {

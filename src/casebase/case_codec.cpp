@@ -1,6 +1,8 @@
 #include "case_codec.hpp"
 
+#include "consilium/casebase/casebase.hpp"
 #include "consilium/foundation/codec.hpp"
+#include "consilium/foundation/hash.hpp"
 
 namespace consilium::casebase {
 namespace {
@@ -115,6 +117,12 @@ auto encode_case(const Case& c) -> Bytes {
   out.list(c.outcome.complications, [](Writer& w, const std::string& code) { w.text(code); });
   out.list(c.outcome.treatments, write_treatment);
   return out.take();
+}
+
+auto version_of(const Case& c) -> Digest {
+  Case content = c;
+  content.status = Status::recorded;
+  return tagged_hash("consilium/casebase/1/case-version", {encode_case(content)});
 }
 
 auto decode_case(BytesView bytes) -> Result<Case> {

@@ -321,6 +321,17 @@ auto Casebase::revise(const CaseId& id, Status status, const Outcome& outcome,
   });
 }
 
+auto Casebase::in_version(const CaseId& id, const Digest& version) const -> Result<Case> {
+  CONSILIUM_TRY(auto present, find(id));
+  if (version_of(present) == version) return present;
+  CONSILIUM_TRY(auto earlier, history(id));
+  for (auto& revision : earlier) {
+    if (version_of(revision.before) == version) return std::move(revision.before);
+  }
+  return fail("case_missing", "case base",
+              "a case is not there any more in the version that was sealed before");
+}
+
 auto Casebase::history(const CaseId& id) const -> Result<std::vector<Revision>> {
   CONSILIUM_TRY(auto statement,
                 state_->database.prepare(

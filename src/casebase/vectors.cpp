@@ -5,6 +5,7 @@
 
 #include "consilium/foundation/codec.hpp"
 #include "consilium/foundation/hash.hpp"
+#include "consilium/foundation/small_cell.hpp"
 
 #include "attribute_access.hpp"
 
@@ -151,7 +152,8 @@ auto statistics_vector(std::span<const Case> cases, const Schema& schema, std::i
     const double low = a.low->to_double();
     const double width = a.high->to_double() - low;
     const auto values = recorded_numbers(cases, a);
-    if (values.empty() || static_cast<std::int64_t>(values.size()) < small_cell) {
+    const auto recorded = without_small_cell(static_cast<std::int64_t>(values.size()), small_cell);
+    if (recorded == 0) {
       out.insert(out.end(), {0, 0, 0});
       continue;
     }
@@ -165,7 +167,26 @@ auto statistics_vector(std::span<const Case> cases, const Schema& schema, std::i
     const auto sealed = [&](double v) {
       return std::min<std::int64_t>(std::llround(scale * v), value_max);
     };
-    out.insert(out.end(), {static_cast<std::int64_t>(values.size()), sealed(sum), sealed(squares)});
+    out.insert(out.end(), {recorded, sealed(sum), sealed(squares)});
+  }
+  return out;
+}
+
+auto nearest_statistics(std::span<const std::int64_t> sum, std::int64_t value_max,
+                        std::int64_t cases_max) -> std::vector<std::int64_t> {
+  const auto scale = static_cast<std::int64_t>(fixed_point_scale(value_max, cases_max));
+  std::vector<std::int64_t> out(sum.begin(), sum.end());
+  for (std::size_t at = 0; at + 2 < out.size(); at += 3) {
+    const std::int64_t n = std::max<std::int64_t>(0, out[at]);
+    const std::int64_t first = std::clamp<std::int64_t>(out[at + 1], 0, scale * n);
+    // Σu² of numbers in [0, 1] lies between (Σu)²/n and Σu.
+    const auto least = n == 0 ? 0.0
+                              : static_cast<double>(first) * static_cast<double>(first) /
+                                    (static_cast<double>(scale) * static_cast<double>(n));
+    const auto low = std::min(static_cast<std::int64_t>(std::ceil(least)), first);
+    out[at] = n;
+    out[at + 1] = first;
+    out[at + 2] = std::clamp(out[at + 2], low, first);
   }
   return out;
 }

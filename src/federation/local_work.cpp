@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "consilium/federation/clips.hpp"
+
 namespace consilium::federation {
 
 namespace {
@@ -33,6 +35,16 @@ auto balanced_error(const learning::Evaluation& e) -> ClassErrors {
 }
 
 }  // namespace
+
+auto training_now(LocalCases& cases, const UpdatePlan& plan) -> Result<const learning::Examples*> {
+  CONSILIUM_TRY(const auto now, cases.marks(CaseUse::training));
+  return cases.training(plan, now);
+}
+
+auto held_back_now(LocalCases& cases, const UpdatePlan& plan) -> Result<const learning::Examples*> {
+  CONSILIUM_TRY(const auto now, cases.marks(CaseUse::held_back));
+  return cases.held_back(plan, now);
+}
 
 auto local_update(const learning::Model& base, const UpdatePlan& plan,
                   const learning::Examples& examples, const sealing::Quantisation& quantisation,
@@ -81,14 +93,18 @@ auto accepts(const learning::Model& base, const learning::Model& candidate,
 }
 
 auto clear_rounds(std::span<const ClearHospital> hospitals, UpdatePlan plan,
-                  const sealing::Quantisation& quantisation, std::size_t rounds)
-    -> Result<std::vector<ClearRound>> {
+                  sealing::Quantisation quantisation, std::size_t rounds,
+                  const ledger::Policy& policy) -> Result<std::vector<ClearRound>> {
   std::vector<ClearRound> out;
   learning::Model base = initial_model(plan.shape, plan.model_seed);
+  const auto clip_after = [&](const learning::Model& before, const learning::Model& after) {
+    if (policy.clip_floor_micro == 0) return;
+    quantisation.groups = clip_groups(plan.shape, clips_after(policy, before, after));
+  };
   for (std::size_t round = 0; round < rounds; ++round) {
     std::vector<std::int64_t> sum(base.parameters().size() + sealing::update_header, 0);
     for (const auto& hospital : hospitals) {
-      CONSILIUM_TRY(const auto* examples, hospital.cases->training(plan));
+      CONSILIUM_TRY(const auto* examples, training_now(*hospital.cases, plan));
       CONSILIUM_TRY(const auto values,
                     local_update(base, plan, *examples, quantisation, hospital.training_seed));
       for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
@@ -96,11 +112,12 @@ auto clear_rounds(std::span<const ClearHospital> hospitals, UpdatePlan plan,
     CONSILIUM_TRY(auto candidate, candidate_of(base, sum, hospitals.size(), quantisation));
     std::size_t refusals = 0;
     for (const auto& hospital : hospitals) {
-      CONSILIUM_TRY(const auto* examples, hospital.cases->held_back(plan));
+      CONSILIUM_TRY(const auto* examples, held_back_now(*hospital.cases, plan));
       if (!accepts(base, candidate.model, *examples)) ++refusals;
     }
     const bool accepted = refusals < hospitals.size() / 3 + 1;
     if (accepted) {
+      clip_after(base, candidate.model);
       base = candidate.model;
     } else {
       ++plan.run;

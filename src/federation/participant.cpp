@@ -5,6 +5,7 @@
 #include "consilium/foundation/codec.hpp"
 
 #include "kept_update.hpp"
+#include "sealed_values.hpp"
 
 namespace consilium::federation {
 
@@ -109,46 +110,24 @@ struct Participant::Parts {
       model = initial;
       return initial;
     }
-    CONSILIUM_TRY(const auto saved, storage.load("models/" + round.open.base.hex()));
-    if (!saved) {
-      return fail("stale_context", "round " + std::to_string(round.id.value),
-                  "this node does not hold the round's base model");
-    }
-    CONSILIUM_TRY(auto decoded, learning::Model::decode(*saved));
-    if (decoded.digest() != round.open.base) {
-      return fail("database_damaged", "models/" + round.open.base.hex(),
-                  "the stored model is not the one its name says; remove the file");
-    }
-    model = decoded;
-    return decoded;
+    CONSILIUM_TRY(auto kept, kept_model(storage, round.open.base));
+    model = kept;
+    return kept;
   }
 
-  auto values_to_seal(const RoundRecord& round, const sealing::RoundParameters& parameters)
+  /// What sealed_values needs to answer a round; only for hospitals.
+  auto answering(const State& state, const RoundRecord& round) -> Answering {
+    return {state, round, *cases, storage, identity.training_seed, secrets};
+  }
+
+  auto own_values(const State& state, const RoundRecord& round)
       -> Result<std::vector<std::int64_t>> {
-    if (round.open.purpose != Purpose::update && round.open.noise_sigma2 != 0) {
-      return fail("bad_noise", "round " + std::to_string(round.id.value),
-                  "this node adds noise to updates only, and seals nothing else without it");
+    std::optional<learning::Model> base;
+    if (round.open.purpose == Purpose::update) {
+      CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
+      CONSILIUM_TRY(base, base_model(round, plan));
     }
-    if (round.open.purpose == Purpose::statistics) {
-      CONSILIUM_TRY(const auto plan, StatisticsPlan::decode(round.open.plan));
-      CONSILIUM_TRY(const auto scale,
-                    sealing::scale_of(parameters.suite, round.open.hospitals_max));
-      return cases->statistics(plan, scale.value_max);
-    }
-    if (round.open.purpose != Purpose::update) {
-      return fail("bad_purpose", "round " + std::to_string(round.id.value),
-                  "this node seals updates and statistics only");
-    }
-    CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
-    CONSILIUM_TRY(const auto base, base_model(round, plan));
-    CONSILIUM_TRY(const auto* examples, cases->training(plan));
-    CONSILIUM_TRY(const auto quantisation, quantisation_of(round));
-    CONSILIUM_TRY(auto values,
-                  local_update(base, plan, *examples, quantisation, identity.training_seed));
-    if (round.open.noise_sigma2 == 0) return values;
-    // Secret chance, never the training seed's: noise that can be repeated protects nobody.
-    CONSILIUM_TRY(const auto rule, noise_rule_of(round));
-    return sealing::add_noise(values, rule, secrets);
+    return values_to_seal(answering(state, round), base);
   }
 
   /// Counted and remembered durably before they are used; nothing when they were used before.
@@ -189,7 +168,7 @@ struct Participant::Parts {
     const auto parameters = state.parameters_of(round);
     CONSILIUM_TRY(auto values, kept_update(storage, round.id, round.seed));
     if (!values) {
-      auto made = values_to_seal(round, parameters);
+      auto made = own_values(state, round);
       if (!made) {
         w.abstains = true;  // this hospital's failure leaves the round to the others
         remark(round.id, made.error().message());
@@ -554,7 +533,7 @@ struct Participant::Parts {
     if (proposed) {
       CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
       CONSILIUM_TRY(const auto base, base_model(round, plan));
-      CONSILIUM_TRY(const auto* held_back, cases->held_back(plan));
+      CONSILIUM_TRY(const auto* held_back, held_back_now(*cases, plan));
       vote.accept = accepts(base, (*proposed)->model, *held_back);
     } else {
       remark(round.id, proposed.error().message());  // a sum no honest set can have: the vote is no
@@ -622,14 +601,11 @@ struct Participant::Parts {
     Work& w = work[round.id];
     if (w.finished) return std::nullopt;
     if (is_hospital()) CONSILIUM_CHECK(drop_updates_up_to(state, round));
-    if (round.open.purpose == Purpose::statistics) {
+    if (round.open.purpose != Purpose::update) {
       if (is_hospital()) {
-        CONSILIUM_TRY(const auto plan, StatisticsPlan::decode(round.open.plan));
         const auto opened = open(state, round);
         if (!opened) return next_time(round, opened.error());
-        CONSILIUM_TRY(const auto scale, sealing::scale_of(state.parameters_of(round).suite,
-                                                          round.open.hospitals_max));
-        CONSILIUM_CHECK(cases->standardise((*opened)->values, plan, scale.value_max));
+        CONSILIUM_CHECK(take_opened_counts(answering(state, round), (*opened)->values));
       }
       finish(w);
       return std::nullopt;

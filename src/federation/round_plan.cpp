@@ -1,5 +1,6 @@
 #include "consilium/federation/round_plan.hpp"
 
+#include "consilium/federation/clips.hpp"
 #include "consilium/foundation/codec.hpp"
 
 namespace consilium::federation {
@@ -11,6 +12,24 @@ constexpr std::size_t part_bytes_max = 1024;
 auto suite_id(const ledger::State& state, sealing::Suite suite) -> std::uint8_t {
   return static_cast<std::uint8_t>(state.policy().hybrid_boxes ? sealing::with_hybrid_boxes(suite)
                                                                : suite);
+}
+
+/// A round that makes no model.
+auto count_round(const ledger::State& state, sealing::Purpose purpose, Bytes plan,
+                 std::size_t length, const RoundNoise& noise) -> ledger::OpenRound {
+  ledger::OpenRound open;
+  open.purpose = purpose;
+  open.data_epoch = state.data_epoch();
+  open.base =
+      sealing::no_model_base(sealing::stream_id(state.consortium(), open.purpose, open.data_epoch));
+  // Exact sums, never limbs (design §4).
+  open.suite = suite_id(state, sealing::Suite::l48);
+  open.length = length;
+  open.hospitals_max = static_cast<std::uint32_t>(state.hospitals().size());
+  open.plan = std::move(plan);
+  open.noise_sigma2 = noise.sigma2;
+  open.clip_l2 = noise.clip_l2;
+  return open;
 }
 }  // namespace
 
@@ -59,8 +78,8 @@ auto initial_model(const learning::ModelShape& shape, std::uint64_t model_seed) 
   return model;
 }
 
-auto update_round(const ledger::State& state, const UpdatePlan& plan, const UpdateNoise& noise)
-    -> ledger::OpenRound {
+auto update_round(const ledger::State& state, const UpdatePlan& plan, const RoundNoise& noise,
+                  std::vector<std::uint32_t> clips_micro) -> ledger::OpenRound {
   ledger::OpenRound open;
   open.purpose = sealing::Purpose::update;
   open.data_epoch = state.data_epoch();
@@ -74,21 +93,25 @@ auto update_round(const ledger::State& state, const UpdatePlan& plan, const Upda
   open.plan = plan.encode();
   open.noise_sigma2 = noise.sigma2;
   open.clip_l2 = noise.clip_l2;
+  open.clips_micro = std::move(clips_micro);
   return open;
 }
 
-auto statistics_round(const ledger::State& state, const Digest& schema, std::size_t numbers)
+auto statistics_round(const ledger::State& state, const Digest& schema, std::size_t numbers,
+                      const RoundNoise& noise) -> ledger::OpenRound {
+  const StatisticsPlan plan{schema, state.policy().cases_max, state.policy().small_cell};
+  // Count, sum, sum of squares.
+  return count_round(state, sealing::Purpose::statistics, plan.encode(), 3 * numbers, noise);
+}
+
+auto metrics_round(const ledger::State& state, const MetricsPlan& plan, const RoundNoise& noise)
     -> ledger::OpenRound {
-  ledger::OpenRound open;
-  open.purpose = sealing::Purpose::statistics;
-  open.data_epoch = state.data_epoch();
-  open.base =
-      sealing::no_model_base(sealing::stream_id(state.consortium(), open.purpose, open.data_epoch));
-  open.suite = suite_id(state, sealing::Suite::l48);  // exact sums, never limbs (design §4)
-  open.length = 3 * numbers;                          // count, sum, sum of squares
-  open.hospitals_max = static_cast<std::uint32_t>(state.hospitals().size());
-  open.plan = StatisticsPlan{schema, state.policy().cases_max, state.policy().small_cell}.encode();
-  return open;
+  return count_round(state, sealing::Purpose::metrics, plan.encode(), plan.length(), noise);
+}
+
+auto council_round(const ledger::State& state, const CouncilPlan& plan, const RoundNoise& noise)
+    -> ledger::OpenRound {
+  return count_round(state, sealing::Purpose::council, plan.encode(), plan.length(), noise);
 }
 
 auto noise_rule_of(const ledger::RoundRecord& round) -> Result<sealing::NoiseRule> {
@@ -96,7 +119,10 @@ auto noise_rule_of(const ledger::RoundRecord& round) -> Result<sealing::NoiseRul
   CONSILIUM_TRY(const auto scale, sealing::scale_of(suite, round.open.hospitals_max));
   CONSILIUM_TRY(const auto noisy,
                 sealing::noisy_round(round.open.noise_sigma2, round.open.clip_l2, round.open.length,
-                                     scale.value_max, round.policy.honest_min));
+                                     scale.value_max, round.policy.honest_min,
+                                     round.open.purpose == sealing::Purpose::update
+                                         ? sealing::Contents::weighted_update
+                                         : sealing::Contents::counts));
   return noisy.rule;
 }
 
@@ -111,6 +137,13 @@ auto quantisation_of(const ledger::RoundRecord& round) -> Result<sealing::Quanti
     quantisation.value_max = rule.value_clip;
     quantisation.clip_l2 = round.open.clip_l2;
     quantisation.headroom = rule.value_max - rule.value_clip;
+  }
+  if (!round.open.clips_micro.empty()) {
+    CONSILIUM_TRY(const auto plan, UpdatePlan::decode(round.open.plan));
+    if (tensor_groups(plan.shape).size() != round.open.clips_micro.size())
+      return fail("stale_context", "round " + std::to_string(round.id.value),
+                  "it names another number of clips than its model has tensor groups");
+    quantisation.groups = clip_groups(plan.shape, round.open.clips_micro);
   }
   return quantisation;
 }

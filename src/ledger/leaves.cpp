@@ -73,11 +73,15 @@ auto encode_leaf(const Member& member) -> Bytes {
   put(out, member.since);
   out.u64(member.sequence).u64(member.credits).u64(member.credits_data);
   out.u64(member.credits_verify).u64(member.credits_pack);
-  // Longer by these four or not: what has cost no privacy is written as if there were none.
+  // Longer by these four, these two, both or neither, so one leaf still has one meaning: what has
+  // cost no privacy is written as if there were none.
   if (member.rho_spent_micro != decltype(member.rho_spent_micro){}) {
     for (const std::uint64_t spent : member.rho_spent_micro) out.u64(spent);
   }
-  // Eight bytes beside 0 or 32: no two members have the same leaf.
+  if (member.rho_asked_micro != decltype(member.rho_asked_micro){}) {
+    for (const std::uint64_t asked : member.rho_asked_micro) out.u64(asked);
+  }
+  // Eight bytes beside 0, 16, 32 or 48: no two members have the same leaf.
   if (member.box_since.value != 0) put(out, member.box_since);
   return out.take();
 }

@@ -50,6 +50,23 @@ void start_opening_if_ready(Book& book, RoundId round, Height height);
 /// Fixes the model of accepted rounds on which more than two thirds agree.
 void settle_model(Book& book, RoundId round, Height height);
 
+// --- what a round may ask (rules_asking.cpp)
+// --------------------------------------------------------------------------------
+
+/// Where the policy's four budgets have the round's purpose, and where the two of menus and askers.
+[[nodiscard]] auto purpose_index(const OpenRound& open) -> std::size_t;
+[[nodiscard]] auto asked_index(const OpenRound& open) -> std::size_t;
+/// Metrics and council without noise ask the policy's menu and nothing else (sealing-spec §11).
+/// Error: `not_the_menu`.
+[[nodiscard]] auto judge_menu(const Book& book, const OpenRound& body) -> Result<void>;
+/// Clips by tensor group, where the policy has them. Error: `stale_context`.
+[[nodiscard]] auto judge_clips(const Book& book, const OpenRound& body) -> Result<void>;
+/// The round's cost to every active hospital in micro-ρ, 0 without noise, which their budgets and
+/// the asker's cover. Errors: `noise_missing`, `bad_noise`, `no_headroom`, `unit_reserved`,
+/// `budget_spent`.
+[[nodiscard]] auto judge_noise(const Context& context, const OpenRound& body, sealing::Suite suite)
+    -> Result<std::uint64_t>;
+
 // --- asked by several rules
 // --------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "consilium/foundation/hash.hpp"
-#include "consilium/sealing/privacy_account.hpp"
 
 #include "rules.hpp"
 
@@ -55,24 +54,37 @@ auto judge_base(const Book& book, const OpenRound& body, const Digest& stream) -
   return {};
 }
 
-/// §8.1: whoever seals again on a base keeps the shape, clip and cap of the first round whose set
+/// Whose shape a round of the family keeps: the first whose set was frozen. An asker's own
+/// questions neither give nor keep one; each is paid for by itself.
+auto shape_keeper(const Book& book, const OpenRound& body, const Digest& family)
+    -> const RoundRecord* {
+  if (is_own_question(body) || !book.families().contains(family)) return nullptr;
+  for (const auto& [id, round] : book.rounds()) {
+    const bool keeps = round.open.purpose == body.purpose && family_of(round) == family &&
+                       !round.set.empty() && !is_own_question(round.open);
+    if (keeps) return &round;
+  }
+  return nullptr;
+}
+
+/// §8.1: whoever seals again on a base keeps the shape, clips and cap of the first round whose set
 /// was frozen on it. A sum under another clip or cap would be a step of a staircase whose steps are
-/// single hospitals.
+/// single hospitals. What is counted without a model keeps its menu too.
 auto judge_shape(const Book& book, const OpenRound& body, const Digest& stream) -> Result<void> {
   const bool has_model = body.purpose == sealing::Purpose::update;
-  const auto family = book.families().find(has_model ? body.base : stream);
-  if (family != book.families().end()) {
-    const RoundRecord& first = book.rounds().at(family->second.first);
-    const OpenRound& kept = first.open;
+  if (const auto* first = shape_keeper(book, body, has_model ? body.base : stream)) {
+    const OpenRound& kept = first->open;
     if (body.suite != kept.suite || body.length != kept.length ||
         body.hospitals_max != kept.hospitals_max || body.clip_micro != kept.clip_micro ||
-        body.weight_cap != kept.weight_cap || body.noise_sigma2 != kept.noise_sigma2 ||
-        body.clip_l2 != kept.clip_l2 || book.schema() != first.schema)
-      return fail(
-          "set_forbidden", place_of("open_round in the family of", first.id),
-          "Suite, length, clip, cap, noise and schema stay as when the family's first set froze.");
+        body.clips_micro != kept.clips_micro || body.weight_cap != kept.weight_cap ||
+        body.noise_sigma2 != kept.noise_sigma2 || body.clip_l2 != kept.clip_l2 ||
+        (!has_model && body.plan != kept.plan) || book.schema() != first->schema)
+      return fail("set_forbidden", place_of("open_round in the family of", first->id),
+                  "Suite, length, clips, cap, noise, menu and schema stay as when the family's "
+                  "first set froze.");
     return {};
   }
+  CONSILIUM_CHECK(judge_clips(book, body));
   const std::uint32_t clip = has_model ? book.policy().clip_micro : 0;
   const std::uint64_t cap = has_model ? book.policy().weight_cap : 0;
   if (body.clip_micro != clip || body.weight_cap != cap)
@@ -89,7 +101,8 @@ auto judge_running(const Book& book, const OpenRound& body, const Digest& stream
     // All updates start from one base, so they are one family whatever their data epoch.
     if (!is_closed(round.state) && (update || round.stream == stream))
       return fail("round_running", place, "One round of a stream at a time: wait until it ends.");
-    if (!update && round.stream == stream && round.state == RoundState::accepted)
+    if (!update && round.stream == stream && round.state == RoundState::accepted &&
+        !is_own_question(round.open) && !is_own_question(body))
       return fail("epoch_used", place,
                   "This was opened in this data epoch: the next alignment starts a new one.");
   }
@@ -109,33 +122,6 @@ auto judge_boxes(const Book& book, sealing::Suite suite) -> Result<void> {
           "The box key of " + info.name + " is of the other kind: it must rotate it first.");
   }
   return {};
-}
-
-auto purpose_index(const OpenRound& body) -> std::size_t {
-  return static_cast<std::size_t>(body.purpose) - 1;
-}
-
-/// The round's cost to every active hospital, in micro-ρ; 0 without noise (§10).
-auto judge_noise(const Book& book, const OpenRound& body, sealing::Suite suite)
-    -> Result<std::uint64_t> {
-  const std::uint64_t budget = book.policy().rho_budget_micro.at(purpose_index(body));
-  if (body.noise_sigma2 == 0) {
-    if (body.clip_l2 != 0)
-      return fail("bad_noise", "open_round", "An L2 clip belongs to a round with noise.");
-    if (budget != 0)
-      return fail("noise_missing", "open_round",
-                  "The policy sets a privacy budget: rounds of this purpose carry noise.");
-    return 0;
-  }
-  CONSILIUM_TRY(const auto scale, sealing::scale_of(suite, body.hospitals_max));
-  CONSILIUM_TRY(const auto noisy, sealing::noisy_round(body.noise_sigma2, body.clip_l2, body.length,
-                                                       scale.value_max, book.policy().honest_min));
-  const std::uint64_t limit = budget == 0 ? ~std::uint64_t{0} : budget;
-  for (const HospitalId id : book.hospitals()) {
-    const std::uint64_t spent = book.members().at(id).rho_spent_micro.at(purpose_index(body));
-    CONSILIUM_CHECK(sealing::spend(spent, noisy.rho_micro, limit));
-  }
-  return noisy.rho_micro;
 }
 
 }  // namespace
@@ -217,7 +203,8 @@ auto judge(const Context& context, const OpenRound& body) -> Judged {
                 "Fewer hospitals are active than honest_min + colluders: admit more first.");
 
   CONSILIUM_CHECK(judge_boxes(book, suite));
-  CONSILIUM_TRY(const std::uint64_t rho_micro, judge_noise(book, body, suite));
+  CONSILIUM_CHECK(judge_menu(book, body));
+  CONSILIUM_TRY(const std::uint64_t rho_micro, judge_noise(context, body, suite));
 
   RoundRecord round;
   round.id = RoundId{book.head().last_round.value + 1};
@@ -242,6 +229,8 @@ auto judge(const Context& context, const OpenRound& body) -> Judged {
     changed.head().last_round = round.id;
     for (const HospitalId id : round.charged)
       changed.member(id).rho_spent_micro[purpose_index(round.open)] += round.rho_micro;
+    if (is_own_question(round.open))
+      changed.member(round.opener).rho_asked_micro[asked_index(round.open)] += round.rho_micro;
     if (round.open.purpose == sealing::Purpose::update && !changed.head().initial_model)
       changed.head().initial_model = round.open.base;
     changed.add_round(round);

@@ -19,9 +19,10 @@ constexpr std::uint64_t score_max = 1000;
 auto differs_safely(const State& state, const RoundRecord& round,
                     const std::vector<HospitalId>& set, std::size_t cell_min) -> bool {
   for (const auto& [id, earlier] : state.rounds()) {
+    // A difference in which one of the two carries noise is noisy itself, and paid for.
     const bool counts = earlier.open.purpose == round.open.purpose && id != round.id &&
                         earlier.state >= RoundState::opening &&
-                        earlier.state != RoundState::aborted;
+                        earlier.state != RoundState::aborted && earlier.open.noise_sigma2 == 0;
     if (!counts) continue;
     std::size_t stayed = 0;
     for (const auto& member : earlier.set)
@@ -227,7 +228,7 @@ auto State::freeze_rule(const RoundRecord& round) const -> Result<Freeze> {
       return fail("set_forbidden", place,
                   "No whole cell of the family's partition is verified: wait for the next base.");
   }
-  if (round.open.purpose != sealing::Purpose::update &&
+  if (round.open.purpose != sealing::Purpose::update && round.open.noise_sigma2 == 0 &&
       !differs_safely(*this, round, verified, cell_min))
     return fail("set_forbidden", place,
                 "Against an earlier statistic too few hospitals join or leave: keep the same set.");

@@ -80,12 +80,22 @@ static void get(Reader& in, MemberInfo& member) {
 
 /// Set in a byte or number before them when fields follow that are usually zero: what has none of
 /// them is written as if there were none, and one value still has one encoding.
-constexpr std::uint8_t more_follows = 0x80;
+constexpr std::uint8_t budgets_follow = 0x80;
 constexpr std::uint8_t box_rules_follow = 0x40;
+constexpr std::uint8_t data_rules_follow = 0x10;
 constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
+constexpr std::uint32_t clips_follow = std::uint32_t{1} << 28U;
 
 static auto has_budgets(const Policy& policy) -> bool {
   return policy.rho_budget_micro != decltype(policy.rho_budget_micro){};
+}
+
+/// Snapshots, clips by group, menus and askers' budgets: written when one of them is not the usual.
+static auto has_data_rules(const Policy& policy) -> bool {
+  const Policy usual;
+  return policy.snapshot_cases != usual.snapshot_cases ||
+         policy.clip_floor_micro != usual.clip_floor_micro || policy.menus != usual.menus ||
+         policy.rho_asker_micro != usual.rho_asker_micro;
 }
 
 static auto has_box_rules(const Policy& policy) -> bool {
@@ -96,9 +106,11 @@ static auto has_box_rules(const Policy& policy) -> bool {
 
 static void get(Reader& in, Policy& policy) {
   const std::uint8_t first = in.u8();
-  const bool budgets = (first & more_follows) != 0;
+  const bool budgets = (first & budgets_follow) != 0;
   const bool box_rules = (first & box_rules_follow) != 0;
-  const auto topology = static_cast<std::uint8_t>(first & ~(more_follows | box_rules_follow));
+  const bool data_rules = (first & data_rules_follow) != 0;
+  const auto topology =
+      static_cast<std::uint8_t>(first & ~(budgets_follow | box_rules_follow | data_rules_follow));
   if (topology < 1 || topology > 2) in.reject();
   policy.topology = static_cast<Topology>(topology);
   policy.honest_min = in.u16();
@@ -128,6 +140,13 @@ static void get(Reader& in, Policy& policy) {
     policy.box_epoch_rounds = in.u32();
     policy.hybrid_boxes = in.boolean();
     if (!has_box_rules(policy)) in.reject();
+  }
+  if (data_rules) {
+    policy.snapshot_cases = in.u32();
+    policy.clip_floor_micro = in.u32();
+    for (auto& menu : policy.menus) menu = in.digest();
+    for (auto& budget : policy.rho_asker_micro) budget = in.u64();
+    if (!has_data_rules(policy)) in.reject();
   }
 }
 
@@ -208,11 +227,19 @@ static void get(Reader& in, OpenRound& body) {
   body.clip_micro = in.u32();
   body.weight_cap = in.u64();
   body.plan = in.bytes(plan_bytes_max);
-  if ((body.hospitals_max & noise_follows) == 0) return;
-  body.hospitals_max &= ~noise_follows;
-  body.noise_sigma2 = in.u64();
-  body.clip_l2 = in.u64();
-  if (body.noise_sigma2 == 0 && body.clip_l2 == 0) in.reject();
+  const bool noise = (body.hospitals_max & noise_follows) != 0;
+  const bool clips = (body.hospitals_max & clips_follow) != 0;
+  body.hospitals_max &= ~(noise_follows | clips_follow);
+  if (noise) {
+    body.noise_sigma2 = in.u64();
+    body.clip_l2 = in.u64();
+    body.unit = get_enumeration<PrivacyUnit>(in, 2);
+    if (body.noise_sigma2 == 0 && body.clip_l2 == 0) in.reject();
+  }
+  if (clips) {
+    body.clips_micro = in.list(clip_groups_max, [](Reader& r) { return r.u32(); });
+    if (body.clips_micro.empty()) in.reject();
+  }
 }
 
 static void get(Reader& in, SubmitManifest& body) {
@@ -511,8 +538,10 @@ void put(Writer& out, const Policy& policy) {
   const auto topology = static_cast<std::uint8_t>(policy.topology);
   const bool budgets = has_budgets(policy);
   const bool box_rules = has_box_rules(policy);
-  out.u8(static_cast<std::uint8_t>(topology | (budgets ? more_follows : 0U) |
-                                   (box_rules ? box_rules_follow : 0U)));
+  const bool data_rules = has_data_rules(policy);
+  out.u8(static_cast<std::uint8_t>(topology | (budgets ? budgets_follow : 0U) |
+                                   (box_rules ? box_rules_follow : 0U) |
+                                   (data_rules ? data_rules_follow : 0U)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -524,6 +553,11 @@ void put(Writer& out, const Policy& policy) {
     for (const std::uint64_t budget : policy.rho_budget_micro) out.u64(budget);
   }
   if (box_rules) out.u32(policy.box_epoch_rounds).boolean(policy.hybrid_boxes);
+  if (data_rules) {
+    out.u32(policy.snapshot_cases).u32(policy.clip_floor_micro);
+    for (const Digest& menu : policy.menus) out.digest(menu);
+    for (const std::uint64_t budget : policy.rho_asker_micro) out.u64(budget);
+  }
 }
 
 void put(Writer& out, const Propose& body) {
@@ -533,10 +567,15 @@ void put(Writer& out, const Propose& body) {
 void put(Writer& out, const OpenRound& body) {
   out.u8(static_cast<std::uint8_t>(body.purpose)).u64(body.data_epoch).digest(body.base);
   const bool noise = body.noise_sigma2 != 0 || body.clip_l2 != 0;
+  const bool clips = !body.clips_micro.empty();
   out.u8(body.suite).u64(body.length);
-  out.u32(noise ? body.hospitals_max | noise_follows : body.hospitals_max).u32(body.clip_micro);
-  out.u64(body.weight_cap).bytes(body.plan);
-  if (noise) out.u64(body.noise_sigma2).u64(body.clip_l2);
+  out.u32(body.hospitals_max | (noise ? noise_follows : 0U) | (clips ? clips_follow : 0U));
+  out.u32(body.clip_micro).u64(body.weight_cap).bytes(body.plan);
+  if (noise) {
+    out.u64(body.noise_sigma2).u64(body.clip_l2);
+    out.u8(static_cast<std::uint8_t>(body.unit));
+  }
+  if (clips) out.list(body.clips_micro, [](Writer& w, std::uint32_t clip) { w.u32(clip); });
 }
 
 void put(Writer& out, const SubmitManifest& body) {
@@ -594,6 +633,7 @@ auto box_kind_of(const Policy& policy) -> sealing::BoxKind {
 
 auto check_policy(const Policy& policy) -> Result<void> {
   constexpr std::uint64_t rho_budget_most_micro = 1'000'000'000;
+  constexpr std::uint32_t cases_changed_max = 1'000'000;
   constexpr std::uint32_t heights_max = 1'000'000;
   const auto bad = [](std::string_view sentence) { return fail("bad_policy", "policy", sentence); };
   if (policy.topology != Topology::central && policy.topology != Topology::committee)
@@ -626,6 +666,13 @@ auto check_policy(const Policy& policy) -> Result<void> {
   for (const std::uint64_t budget : policy.rho_budget_micro) {
     if (budget > rho_budget_most_micro) return bad("A budget is at most 10^9 micro-rho.");
   }
+  for (const std::uint64_t budget : policy.rho_asker_micro) {
+    if (budget > rho_budget_most_micro) return bad("An asker's budget is at most 10^9 micro-rho.");
+  }
+  if (policy.snapshot_cases < 1 || policy.snapshot_cases > cases_changed_max)
+    return bad("snapshot_cases is 1 to 1 000 000 cases.");
+  if (policy.clip_floor_micro > policy.clip_micro)
+    return bad("clip_floor_micro is at most clip_micro.");
   return {};
 }
 
@@ -752,6 +799,11 @@ auto Transaction::decode(BytesView bytes) -> Result<Transaction> {
 auto sign_transaction(Transaction transaction, const sealing::SigningKey& key) -> Transaction {
   transaction.signature = key.sign(transaction.signing_digest().view());
   return transaction;
+}
+
+auto menu_digest(sealing::Purpose purpose, BytesView plan) -> Digest {
+  const std::array<std::uint8_t, 1> id{static_cast<std::uint8_t>(purpose)};
+  return tagged_hash("consilium/ledger/1/menu", {id, plan});
 }
 
 auto vote_commitment(const Digest& round_seed, HospitalId hospital, bool accept, const Digest& salt)

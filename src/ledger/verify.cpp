@@ -129,13 +129,24 @@ auto verify_privacy(const Ledger& ledger, const std::string& file) -> Result<voi
                 "The privacy spent is not what the rounds' openings give.");
   };
   std::map<HospitalId, std::array<std::uint64_t, 4>> spent;
+  std::map<HospitalId, std::array<std::uint64_t, 2>> asked;
   for (const auto& [id, round] : ledger.rounds()) {
     const std::string place = "round " + std::to_string(id.value);
     const std::size_t purpose = static_cast<std::size_t>(round.open.purpose) - 1;
     const std::uint64_t budget = round.policy.rho_budget_micro.at(purpose);
+    const bool asks = round.open.purpose == sealing::Purpose::metrics ||
+                      round.open.purpose == sealing::Purpose::council;
     if (round.open.noise_sigma2 == 0) {
       if (round.rho_micro != 0 || !round.charged.empty() || budget != 0) return differs(place);
+      if (asks &&
+          round.policy.menus.at(purpose - 2) != menu_digest(round.open.purpose, round.open.plan))
+        return differs(place);
       continue;
+    }
+    if (asks) {
+      std::uint64_t& sum = asked[round.opener].at(purpose - 2);
+      sum += round.rho_micro;
+      if (sum > round.policy.rho_asker_micro.at(purpose - 2)) return differs(place);
     }
     CONSILIUM_TRY(const auto square,
                   sealing::sensitivity_squared(round.open.clip_l2, round.open.length));
@@ -151,7 +162,8 @@ auto verify_privacy(const Ledger& ledger, const std::string& file) -> Result<voi
     }
   }
   for (const auto& [id, member] : ledger.members()) {
-    if (spent[id] != member.rho_spent_micro) return differs("member " + member.info.name);
+    if (spent[id] != member.rho_spent_micro || asked[id] != member.rho_asked_micro)
+      return differs("member " + member.info.name);
   }
   return {};
 }

@@ -133,6 +133,12 @@ void add_and_pack(const PrimeField& field, const std::uint32_t* block, std::size
   }
 }
 
+void seal(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes, const Factor* key,
+          const Addend& addend, std::uint8_t* out) {
+  inverse(field, block, lanes, key);
+  add_and_pack(field, block, std::size_t{field.degree} * lanes, addend, out);
+}
+
 void pack_residues(const PrimeField& field, const std::uint32_t* residues, std::size_t count,
                    std::uint8_t* out) {
   Packer packer(field.bits, out);
@@ -187,6 +193,39 @@ void open_centred(const PrimeField& field, const std::uint32_t* residues, std::s
       opened.value_max = std::max<std::int64_t>(opened.value_max, std::abs(value));
       opened.largest[lane] = std::max<std::int64_t>(opened.largest[lane], std::abs(rest));
       opened.squares[lane] += static_cast<std::uint64_t>(std::int64_t{rest} * rest);
+    }
+  }
+}
+
+void open_two_primes(const PrimePair& primes, const std::uint32_t* first,
+                     const std::uint32_t* second, std::size_t degree, std::uint32_t lanes,
+                     std::int64_t delta, std::int64_t* values, OpenedBlock& opened) {
+  const PrimeField& other = *primes.second;
+  const double reciprocal = 1.0 / static_cast<double>(delta);
+  std::size_t at = 0;
+  for (std::size_t k = 0; k < degree; ++k) {
+    for (std::uint32_t lane = 0; lane < lanes; ++lane, ++at) {
+      const std::uint32_t difference = other.subtract(second[at], other.canonical(first[at]));
+      const std::uint32_t high =
+          other.canonical(other.times_factor(difference, primes.first_inverse));
+      std::int64_t centred = first[at] + std::int64_t{primes.first->q} * high;
+      if (2 * centred > primes.product) centred -= primes.product;
+      // The estimate is off by one at most, and is put right: −Δ ≤ 2r < Δ.
+      auto value = static_cast<std::int64_t>(static_cast<double>(centred) * reciprocal);
+      std::int64_t rest = centred - value * delta;
+      if (2 * rest >= delta) {
+        ++value;
+        rest -= delta;
+      }
+      if (2 * rest < -delta) {
+        --value;
+        rest += delta;
+      }
+      values[at] = value;
+      opened.value_max = std::max(opened.value_max, std::abs(value));
+      opened.largest[lane] = std::max(opened.largest[lane], std::abs(rest));
+      const std::int64_t counted = std::min(std::abs(rest), residual_counted_max);
+      opened.squares[lane] += static_cast<std::uint64_t>(counted * counted);
     }
   }
 }
@@ -261,11 +300,13 @@ const Kernels kernels_scalar{.isa = Isa::scalar,
                              .inverse = inverse,
                              .accept = accept,
                              .add_and_pack = add_and_pack,
+                             .seal = seal,
                              .pack = pack_residues,
                              .unpack = unpack_residues,
                              .add_packed = add_packed_residues,
                              .subtract = subtract,
                              .open_centred = open_centred,
+                             .open_two_primes = open_two_primes,
                              .horner = horner,
                              .inner_product = inner_product,
                              .round_floats = round_floats,

@@ -47,6 +47,18 @@ struct OpenedBlock {
   std::array<std::uint64_t, lanes_max> squares{};  ///< Σ r² of each lane
 };
 
+/// Σ r² counts no |r| above this: far above every T, so such a block fails by its largest r, and
+/// its square times N stays far below 2⁶⁴.
+inline constexpr std::int64_t residual_counted_max = std::int64_t{1} << 20U;
+
+/// What lifting from two primes to their product needs; q₂ < q₁ < 2·q₂, as in both suites.
+struct PrimePair {
+  const PrimeField* first = nullptr;
+  const PrimeField* second = nullptr;
+  Factor first_inverse;      ///< q₁⁻¹ mod q₂
+  std::int64_t product = 0;  ///< q₁·q₂
+};
+
 /// Rounding of floats (quantise.hpp): x = clamp(⌊clip(v)·units + ρ⌋, ±value_max).
 struct Rounding {
   double clip = 1;
@@ -68,6 +80,9 @@ struct Kernels {
   /// out ← packed (block + Δ·x + e mod q), block in [0, 2q). `count` is a multiple of 8.
   void (*add_and_pack)(const PrimeField& field, const std::uint32_t* block, std::size_t count,
                        const Addend& addend, std::uint8_t* out);
+  /// inverse and add_and_pack in one: what sealing a block is. The block is used up.
+  void (*seal)(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
+               const Factor* key, const Addend& addend, std::uint8_t* out);
   /// `bits` a residue, little-endian bit order. `count` is a multiple of 8.
   void (*pack)(const PrimeField& field, const std::uint32_t* residues, std::size_t count,
                std::uint8_t* out);
@@ -85,6 +100,10 @@ struct Kernels {
   void (*open_centred)(const PrimeField& field, const std::uint32_t* residues, std::size_t degree,
                        std::uint32_t lanes, std::int32_t delta, std::int32_t* values,
                        OpenedBlock& opened);
+  /// Two-prime suites: V by the Chinese remainder theorem, then X and r as above. Public values.
+  void (*open_two_primes)(const PrimePair& primes, const std::uint32_t* first,
+                          const std::uint32_t* second, std::size_t degree, std::uint32_t lanes,
+                          std::int64_t delta, std::int64_t* values, OpenedBlock& opened);
   /// words[k] ← Σ_d coefficients[d·stride + k]·x^d (Horner), canonical.
   void (*horner)(const PrimeField& field, const std::uint32_t* coefficients, std::size_t terms,
                  std::size_t stride, Factor x, std::size_t count, std::uint32_t* words);

@@ -26,6 +26,8 @@ struct Wide {
   using Word = __m256i;
   static constexpr std::size_t width = 8;
   static constexpr int stages_a_pass = 3;
+  /// Never: stores of part of a register take longer than the stage-by-stage way.
+  static constexpr std::uint32_t lanes_in_part = lanes_max;
 
   static auto all(std::uint32_t value) -> Word {
     return _mm256_set1_epi32(static_cast<int>(value));
@@ -271,11 +273,14 @@ const Kernels kernels_avx2{.isa = Isa::avx2,
                            .inverse = inverse,
                            .accept = Wide::accept,
                            .add_and_pack = add_and_pack,
+                           .seal = seal,
                            .pack = pack_residues,
                            .unpack = unpack_residues,
                            .add_packed = add_packed_residues,
                            .subtract = subtract,
                            .open_centred = open_centred,
+                           // AVX2 has no conversion between doubles and 64-bit integers.
+                           .open_two_primes = kernels_scalar.open_two_primes,
                            .horner = horner,
                            .inner_product = inner_product,
                            .round_floats = round_floats,

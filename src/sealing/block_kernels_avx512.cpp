@@ -75,12 +75,24 @@ struct Wide {
   using Word = __m512i;
   static constexpr std::size_t width = 16;
   static constexpr int stages_a_pass = 4;
+  /// From so many lanes on, rows that fill a register in part are done like whole ones.
+  static constexpr std::uint32_t lanes_in_part = 4;
 
   static auto all(std::uint32_t value) -> Word {
     return _mm512_set1_epi32(static_cast<int>(value));
   }
   static auto load(const std::uint32_t* from) -> Word { return _mm512_loadu_si512(from); }
   static void store(std::uint32_t* to, Word value) { _mm512_storeu_si512(to, value); }
+  /// The first words of a register, and nothing beyond them.
+  static auto first(std::size_t count) -> __mmask16 {
+    return static_cast<__mmask16>((1U << count) - 1U);
+  }
+  static auto load_part(const std::uint32_t* from, std::size_t count) -> Word {
+    return _mm512_maskz_loadu_epi32(first(count), from);
+  }
+  static void store_part(std::uint32_t* to, Word value, std::size_t count) {
+    _mm512_mask_storeu_epi32(to, first(count), value);
+  }
   static auto add(Word a, Word b) -> Word { return _mm512_add_epi32(a, b); }
   static auto sub(Word a, Word b) -> Word { return _mm512_sub_epi32(a, b); }
   static auto min(Word a, Word b) -> Word { return _mm512_min_epu32(a, b); }
@@ -277,17 +289,97 @@ struct Wide {
 
 #include "block_kernels_wide.hpp"
 
+/// Every second word of a row as 64 bits: the sums and residuals of its lanes.
+struct HalfRow {
+  Wide::Word value_max, largest, squares;
+  HalfRow() { value_max = largest = squares = _mm512_setzero_si512(); }
+  static auto all(std::int64_t value) -> Wide::Word { return _mm512_set1_epi64(value); }
+  auto round(Wide::Word lifted, std::int64_t product, std::int64_t delta, double reciprocal)
+      -> Wide::Word {
+    const Wide::Word centred = _mm512_mask_sub_epi64(
+        lifted, _mm512_cmpgt_epi64_mask(lifted, all((product - 1) / 2)), lifted, all(product));
+    const Wide::Word scale = all(delta);
+    const Wide::Word one = all(1);
+    Wide::Word value =
+        _mm512_cvttpd_epi64(_mm512_mul_pd(_mm512_cvtepi64_pd(centred), _mm512_set1_pd(reciprocal)));
+    Wide::Word rest = _mm512_sub_epi64(centred, _mm512_mullo_epi64(value, scale));
+    const __mmask8 above = _mm512_cmpge_epi64_mask(_mm512_add_epi64(rest, rest), scale);
+    value = _mm512_mask_add_epi64(value, above, value, one);
+    rest = _mm512_mask_sub_epi64(rest, above, rest, scale);
+    const __mmask8 below =
+        _mm512_cmplt_epi64_mask(_mm512_add_epi64(rest, rest), _mm512_sub_epi64(all(0), scale));
+    value = _mm512_mask_sub_epi64(value, below, value, one);
+    rest = _mm512_mask_add_epi64(rest, below, rest, scale);
+    const Wide::Word size = _mm512_abs_epi64(rest);
+    const Wide::Word counted = _mm512_min_epi64(size, all(residual_counted_max));
+    largest = _mm512_max_epi64(largest, size);
+    squares = _mm512_add_epi64(squares, _mm512_mul_epu32(counted, counted));
+    value_max = _mm512_max_epi64(value_max, _mm512_abs_epi64(value));
+    return value;
+  }
+  void finish(OpenedBlock& opened, std::size_t first_lane) const {
+    alignas(64) std::int64_t sizes[8];
+    alignas(64) std::uint64_t sums[8];
+    _mm512_store_si512(sizes, largest);
+    _mm512_store_si512(sums, squares);
+    for (std::size_t at = 0; at < 8; ++at) {
+      const std::size_t lane = first_lane + 2 * at;
+      if (sizes[at] > opened.largest[lane]) opened.largest[lane] = sizes[at];
+      opened.squares[lane] += sums[at];
+    }
+    const std::int64_t size = _mm512_reduce_max_epi64(value_max);
+    if (size > opened.value_max) opened.value_max = size;
+  }
+};
+
+void open_two_primes(const PrimePair& primes, const std::uint32_t* first,
+                     const std::uint32_t* second, std::size_t degree, std::uint32_t lanes,
+                     std::int64_t delta, std::int64_t* values, OpenedBlock& opened) {
+  if (lanes != lanes_max) {
+    kernels_scalar.open_two_primes(primes, first, second, degree, lanes, delta, values, opened);
+    return;
+  }
+  const auto q_1 = Wide::all(primes.first->q);
+  const auto q_2 = Wide::all(primes.second->q);
+  const double reciprocal = 1.0 / static_cast<double>(delta);
+  const __m512i low_half = _mm512_set1_epi64(0xffffffff);
+  const __m512i first_eight = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+  const __m512i last_eight = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+  HalfRow even;
+  HalfRow odd;
+  for (std::size_t at = 0; at < degree * lanes_max; at += lanes_max) {
+    const auto low = Wide::load(first + at);
+    const auto difference =
+        canonical(Wide::sub(Wide::add(Wide::load(second + at), q_2), canonical(low, q_2)), q_2);
+    const auto high = canonical(times_uniform(difference, primes.first_inverse, q_2), q_2);
+    const auto even_values =
+        even.round(_mm512_add_epi64(_mm512_and_si512(low, low_half), Wide::product_even(high, q_1)),
+                   primes.product, delta, reciprocal);
+    const auto odd_values = odd.round(
+        _mm512_add_epi64(Wide::odd_down(low), Wide::product_even(Wide::odd_down(high), q_1)),
+        primes.product, delta, reciprocal);
+    _mm512_storeu_si512(values + at,
+                        _mm512_permutex2var_epi64(even_values, first_eight, odd_values));
+    _mm512_storeu_si512(values + at + 8,
+                        _mm512_permutex2var_epi64(even_values, last_eight, odd_values));
+  }
+  even.finish(opened, 0);
+  odd.finish(opened, 1);
+}
+
 }  // namespace
 
 const Kernels kernels_avx512{.isa = Isa::avx512,
                              .inverse = inverse,
                              .accept = Wide::accept,
                              .add_and_pack = add_and_pack,
+                             .seal = seal,
                              .pack = pack_residues,
                              .unpack = unpack_residues,
                              .add_packed = add_packed_residues,
                              .subtract = subtract,
                              .open_centred = open_centred,
+                             .open_two_primes = open_two_primes,
                              .horner = horner,
                              .inner_product = inner_product,
                              .round_floats = round_floats,

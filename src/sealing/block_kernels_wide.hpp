@@ -4,9 +4,6 @@
 // own: code that this header pulled in would be compiled for the wide machine and could be linked
 // into the scalar path.
 
-/// Words per row that one register holds; a row of a full block is 16 words.
-constexpr std::size_t parts = lanes_max / Wide::width;
-
 /// a·f mod q in [0, 2q), one factor for all words (PrimeField::times_factor).
 inline auto times_uniform(Wide::Word a, Factor f, Wide::Word q) -> Wide::Word {
   const auto quotient = Wide::all(f.quotient);
@@ -19,11 +16,13 @@ inline auto canonical(Wide::Word a, Wide::Word q) -> Wide::Word {
   return Wide::min(a, Wide::sub(a, q));
 }
 
-/// The stages that reach from half0 to half0·2^(S−1) rows, on 2^S rows held in registers.
-template <int S, bool with_key>
-inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t half0,
-                 const Factor* key) {
+/// The stages that reach from half0 to half0·2^(S−1) rows, on 2^S rows held in registers. With
+/// `whole`, rows are 16 lanes; else registers are filled in part.
+template <int S, bool with_key, bool whole, typename Put, typename Register = Wide>
+inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t lanes,
+                 std::size_t half0, const Factor* key, const Put& put) {
   constexpr std::size_t rows = std::size_t{1} << S;
+  const std::size_t row_size = whole ? std::size_t{lanes_max} : lanes;
   const auto q = Wide::all(field.q);
   const auto two_q = Wide::all(field.two_q);
   const std::size_t pieces = field.degree / (half0 * rows);
@@ -35,12 +34,17 @@ inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t half
     }
     for (std::size_t j = 0; j < half0; ++j) {
       const std::size_t first_row = piece * half0 * rows + j;
-      for (std::size_t part = 0; part < parts; ++part) {
-        std::uint32_t* const at = block + first_row * lanes_max + part * Wide::width;
+      for (std::size_t lane = 0; lane < row_size; lane += Wide::width) {
+        std::uint32_t* const at = block + first_row * row_size + lane;
         Wide::Word x[rows];
 #pragma GCC unroll 16
         for (std::size_t i = 0; i < rows; ++i) {
-          x[i] = Wide::load(at + i * half0 * lanes_max);
+          const std::uint32_t* const from = at + i * half0 * row_size;
+          if constexpr (whole) {
+            x[i] = Wide::load(from);
+          } else {
+            x[i] = Register::load_part(from, row_size);
+          }
           if constexpr (with_key) x[i] = times_uniform(x[i], key[first_row + i * half0], q);
         }
 #pragma GCC unroll 4
@@ -58,11 +62,61 @@ inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t half
           }
         }
 #pragma GCC unroll 16
-        for (std::size_t i = 0; i < rows; ++i) Wide::store(at + i * half0 * lanes_max, x[i]);
+        for (std::size_t i = 0; i < rows; ++i) {
+          const std::size_t word = (first_row + i * half0) * row_size + lane;
+          if constexpr (whole) {
+            put(block, word, x[i], j + 1 == half0 && lane + Wide::width == row_size);
+          } else {
+            Register::store_part(block + word, x[i], row_size);
+          }
+        }
       }
     }
   }
 }
+
+/// A pass' results go back to where they came from …
+struct ToBlock {
+  void operator()(std::uint32_t* block, std::size_t word, Wide::Word value, bool) const {
+    Wide::store(block + word, value);
+  }
+};
+
+/// … or, after the last one, plus Δ·x + e and packed onto the wire. `ends` a run of neighbouring
+/// words, whose last store must not touch what follows.
+template <bool small>
+struct ToWire {
+  const PrimeField& field;
+  const Addend& addend;
+  Factor delta;
+  std::uint8_t* out;
+  ToWire(const PrimeField& of, const Addend& added, std::uint8_t* to)
+      : field(of),
+        addend(added),
+        delta(of.factor(static_cast<std::uint32_t>(added.delta % of.q))),
+        out(to) {}
+  /// Single-prime suites: Δ·x + e from one multiply-add of halves, as both are below 2¹⁵.
+  static auto is_enough(const Addend& addend) -> bool {
+    return addend.eta == 8 && addend.delta < (std::int64_t{1} << 15U);
+  }
+  void operator()(const std::uint32_t*, std::size_t word, Wide::Word value, bool ends) const {
+    const auto q = Wide::all(field.q);
+    const auto x = Wide::load(reinterpret_cast<const std::uint32_t*>(addend.values) + word);
+    auto sum = canonical(value, q);
+    if constexpr (small) {
+      const auto e = Wide::errors_of_8_shifted(addend.errors + 2 * word);
+      const auto factors = Wide::all((1U << 16U) | static_cast<std::uint32_t>(addend.delta));
+      sum = Wide::add(sum, Wide::multiply_add_halves(Wide::take_low_half(x, e), factors));
+    } else {
+      const auto message = canonical(times_uniform(Wide::add(x, q), delta, q), q);
+      const auto e = addend.eta == 8 ? Wide::errors_of_8(addend.errors + 2 * word)
+                                     : Wide::errors_of_16(addend.errors + 4 * word);
+      sum = Wide::add(canonical(Wide::add(sum, message), q), e);
+    }
+    sum = Wide::min(sum, Wide::add(sum, q));
+    Wide::pack(field.bits, canonical(sum, q), out + packed_size(field, word), ends);
+  }
+};
 
 /// Fewer lanes than a register holds: where a stage's neighbours are far enough apart, whole
 /// registers share a factor all the same.
@@ -105,75 +159,69 @@ inline void inverse_of_few_lanes(const PrimeField& field, std::uint32_t* block, 
   }
 }
 
-inline void inverse(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
-                    const Factor* key) {
-  if (lanes != lanes_max) {
-    inverse_of_few_lanes(field, block, lanes, key);
-    return;
-  }
-  // Stages a pass: as many rows as registers hold. The first pass takes the key along.
+/// All stages, as many a pass as registers hold. The first pass takes the key along, the last one
+/// hands its results to `put`.
+template <bool whole, typename Put>
+inline void passes(const PrimeField& field, std::uint32_t* block, std::size_t lanes,
+                   const Factor* key, const Put& put) {
   constexpr int stages = Wide::stages_a_pass;
-  std::size_t half = 1;
+  constexpr std::size_t reach = std::size_t{1} << static_cast<unsigned>(stages);
   if (key != nullptr) {
-    pass<stages, true>(field, block, half, key);
+    pass<stages, true, whole>(field, block, lanes, 1, key, ToBlock{});
   } else {
-    pass<stages, false>(field, block, half, nullptr);
+    pass<stages, false, whole>(field, block, lanes, 1, nullptr, ToBlock{});
   }
-  half <<= static_cast<unsigned>(stages);
-  while (half < field.degree) {
-    const std::size_t left = field.degree / half;
-    if (left >= (std::size_t{1} << static_cast<unsigned>(stages))) {
-      pass<stages, false>(field, block, half, nullptr);
-      half <<= static_cast<unsigned>(stages);
-    } else if (left == 8) {
-      pass<3, false>(field, block, half, nullptr);
-      half *= 8;
-    } else if (left == 4) {
-      pass<2, false>(field, block, half, nullptr);
-      half *= 4;
-    } else {
-      pass<1, false>(field, block, half, nullptr);
-      half *= 2;
-    }
+  std::size_t half = reach;
+  for (; field.degree / half > reach; half *= reach) {
+    pass<stages, false, whole>(field, block, lanes, half, nullptr, ToBlock{});
+  }
+  switch (field.degree / half) {
+    case 2:
+      pass<1, false, whole>(field, block, lanes, half, nullptr, put);
+      break;
+    case 4:
+      pass<2, false, whole>(field, block, lanes, half, nullptr, put);
+      break;
+    case 8:
+      pass<3, false, whole>(field, block, lanes, half, nullptr, put);
+      break;
+    default:
+      pass<stages, false, whole>(field, block, lanes, half, nullptr, put);
+      break;
   }
 }
 
-/// Δ·x + e is below 2¹⁵·2¹⁵ in every single-prime suite: one multiply-add of halves makes it.
-inline void add_and_pack_small(const PrimeField& field, const std::uint32_t* block,
+inline void inverse(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
+                    const Factor* key) {
+  if (lanes == lanes_max) {
+    passes<true>(field, block, lanes, key, ToBlock{});
+    return;
+  }
+  if constexpr (Wide::lanes_in_part < lanes_max) {
+    if (lanes >= Wide::lanes_in_part) {
+      passes<false>(field, block, lanes, key, ToBlock{});
+      return;
+    }
+  }
+  inverse_of_few_lanes(field, block, lanes, key);
+}
+
+template <bool small>
+inline void add_and_pack_whole(const PrimeField& field, const std::uint32_t* block,
                                std::size_t count, const Addend& addend, std::uint8_t* out) {
-  const auto q = Wide::all(field.q);
-  const auto factors = Wide::all((1U << 16U) | static_cast<std::uint32_t>(addend.delta));
+  const ToWire<small> put(field, addend, out);
   for (std::size_t at = 0; at < count; at += Wide::width) {
-    const auto x = Wide::load(reinterpret_cast<const std::uint32_t*>(addend.values) + at);
-    const auto e = Wide::errors_of_8_shifted(addend.errors + 2 * at);
-    const auto added = Wide::multiply_add_halves(Wide::take_low_half(x, e), factors);
-    auto sum = Wide::add(canonical(Wide::load(block + at), q), added);
-    sum = Wide::min(sum, Wide::add(sum, q));
-    Wide::pack(field.bits, canonical(sum, q), out, at + Wide::width == count);
-    out += Wide::width * static_cast<std::size_t>(field.bits) / 8;
+    put(block, at, Wide::load(block + at), at + Wide::width == count);
   }
 }
 
 inline void add_and_pack(const PrimeField& field, const std::uint32_t* block, std::size_t count,
                          const Addend& addend, std::uint8_t* out) {
   const std::size_t whole = count - count % Wide::width;
-  if (addend.eta == 8 && addend.delta < (std::int64_t{1} << 15U)) {
-    add_and_pack_small(field, block, whole, addend, out);
+  if (ToWire<true>::is_enough(addend)) {
+    add_and_pack_whole<true>(field, block, whole, addend, out);
   } else {
-    const auto q = Wide::all(field.q);
-    const Factor delta = field.factor(static_cast<std::uint32_t>(addend.delta % field.q));
-    std::uint8_t* to = out;
-    for (std::size_t at = 0; at < whole; at += Wide::width) {
-      const auto x = Wide::load(reinterpret_cast<const std::uint32_t*>(addend.values) + at);
-      const auto message = canonical(times_uniform(Wide::add(x, q), delta, q), q);
-      const auto e = addend.eta == 8 ? Wide::errors_of_8(addend.errors + 2 * at)
-                                     : Wide::errors_of_16(addend.errors + 4 * at);
-      auto sum = canonical(Wide::add(canonical(Wide::load(block + at), q), message), q);
-      sum = Wide::add(sum, e);
-      sum = Wide::min(sum, Wide::add(sum, q));
-      Wide::pack(field.bits, canonical(sum, q), to, at + Wide::width == whole);
-      to += Wide::width * static_cast<std::size_t>(field.bits) / 8;
-    }
+    add_and_pack_whole<false>(field, block, whole, addend, out);
   }
   if (whole == count) return;
   Addend rest = addend;
@@ -181,6 +229,18 @@ inline void add_and_pack(const PrimeField& field, const std::uint32_t* block, st
   rest.errors += whole * static_cast<std::size_t>(addend.eta) / 4;
   kernels_scalar.add_and_pack(field, block + whole, count - whole, rest,
                               out + packed_size(field, whole));
+}
+
+inline void seal(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
+                 const Factor* key, const Addend& addend, std::uint8_t* out) {
+  if (lanes != lanes_max) {
+    inverse(field, block, lanes, key);
+    add_and_pack(field, block, std::size_t{field.degree} * lanes, addend, out);
+  } else if (ToWire<true>::is_enough(addend)) {
+    passes<true>(field, block, lanes, key, ToWire<true>(field, addend, out));
+  } else {
+    passes<true>(field, block, lanes, key, ToWire<false>(field, addend, out));
+  }
 }
 
 inline void pack_residues(const PrimeField& field, const std::uint32_t* residues, std::size_t count,
@@ -249,14 +309,14 @@ inline void open_centred(const PrimeField& field, const std::uint32_t* residues,
     return;
   }
   const float reciprocal = 1.0F / static_cast<float>(delta);
-  for (std::size_t part = 0; part < parts; ++part) {
+  for (std::size_t lane = 0; lane < lanes_max; lane += Wide::width) {
     typename Wide::Residuals seen;
     for (std::size_t k = 0; k < degree; ++k) {
-      const std::size_t at = k * lanes_max + part * Wide::width;
+      const std::size_t at = k * lanes_max + lane;
       const auto value = seen.round(Wide::load(residues + at), field.q, delta, reciprocal);
       Wide::store(reinterpret_cast<std::uint32_t*>(values) + at, value);
     }
-    seen.finish(opened, part * Wide::width);
+    seen.finish(opened, lane);
   }
 }
 

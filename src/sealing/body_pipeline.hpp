@@ -22,8 +22,10 @@ class BodyPipeline {
   BodyPipeline(const BodyPipeline&) = delete;
   auto operator=(const BodyPipeline&) -> BodyPipeline& = delete;
 
-  /// Header and payload of the next chunk. The sink's error comes with a later call at the latest.
-  [[nodiscard]] auto put(BytesView chunk) -> Result<void>;
+  /// Where the next chunk, header and payload, is to be written. Error: the sink's.
+  [[nodiscard]] auto room(std::size_t size) -> Result<std::span<std::uint8_t>>;
+  /// It is written. The sink's error comes with a later call at the latest.
+  [[nodiscard]] auto put() -> Result<void>;
   /// The sink's digest of all. `leaves` are complete then.
   [[nodiscard]] auto finish() -> Result<Digest>;
   [[nodiscard]] auto leaves() const -> const std::vector<Digest>& { return leaves_; }

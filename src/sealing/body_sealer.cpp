@@ -22,8 +22,7 @@ BodySealer::BodySealer(const RoundParameters& round, const BodyLayout& layout, H
       errors_(error_key.expose()),
       error_bytes_(error_bytes(eta_, words_of(layout))),
       values_(words_of(layout)),
-      block_(words_of(layout)),
-      chunk_(chunk_header_size + layout.payload_size(0)) {
+      block_(words_of(layout)) {
   const std::size_t degree = layout.degree();
   for (std::size_t prime = 0; prime < layout.fields().size(); ++prime) {
     prepare_key(layout.fields()[prime], key.expose().subspan(prime * degree, degree),
@@ -32,20 +31,22 @@ BodySealer::BodySealer(const RoundParameters& round, const BodyLayout& layout, H
 }
 
 auto BodySealer::values(std::uint32_t block) -> std::span<std::int32_t> {
-  return values_.expose().first(layout_.degree() * layout_.lanes(block));
+  return values_.expose().first(block == witness_block ? 0 : layout_.used_slots(block));
 }
 
-auto BodySealer::seal_block(std::uint32_t block) -> BytesView {
+void BodySealer::seal_block(std::uint32_t block, std::span<std::uint8_t> chunk) {
+  CONSILIUM_ENSURE(chunk.size() == chunk_size(block));
   const std::size_t degree = layout_.degree();
   const std::uint32_t lanes = layout_.lanes(block);
-  const auto filled = values(block);
-  const std::size_t words = filled.size();
+  const std::size_t words = degree * lanes;
+  const auto filled = values_.expose().first(words);
+  const auto padding = filled.subspan(values(block).size());
+  std::fill(padding.begin(), padding.end(), 0);
   const auto errors = error_bytes_.expose().first(error_bytes(eta_, words));
   errors_.bytes(errors);
   const Addend addend{
       .values = filled.data(), .errors = errors.data(), .eta = eta_, .delta = delta_};
 
-  const auto chunk = std::span(chunk_).first(chunk_header_size + layout_.payload_size(block));
   const ChunkHeader header = chunk_header(round_, hospital_, block);
   std::copy(header.begin(), header.end(), chunk.begin());
   std::uint8_t* payload = chunk.data() + chunk_header_size;
@@ -53,12 +54,10 @@ auto BodySealer::seal_block(std::uint32_t block) -> BytesView {
   for (std::size_t prime = 0; prime < layout_.fields().size(); ++prime) {
     const PrimeField& field = layout_.fields()[prime];
     expand(round_.seed, block, static_cast<std::uint8_t>(prime), field, work);
-    multiply_by_key(field, work, lanes, prepared_key_.expose().subspan(prime * degree, degree));
-    kernels().add_and_pack(field, work.data(), words, addend, payload);
+    kernels().seal(field, work.data(), lanes,
+                   prepared_key_.expose().subspan(prime * degree, degree).data(), addend, payload);
     payload += packed_size(field, words);
   }
-  std::fill(filled.begin(), filled.end(), 0);
-  return chunk;
 }
 
 }  // namespace consilium::sealing

@@ -13,11 +13,14 @@ class BodySealer {
   BodySealer(const RoundParameters& round, const BodyLayout& layout, HospitalId hospital,
              std::int64_t delta, const KeyWords& key, const SecretBytes& error_key);
 
-  /// Where the block's values go before it is sealed, |x| ≤ X_max; what is not filled counts as 0.
+  /// Where the block's used slots go before it is sealed, |x| ≤ X_max; the rest counts as 0.
   [[nodiscard]] auto values(std::uint32_t block) -> std::span<std::int32_t>;
-  /// The block's chunk, valid until the next call. Blocks must come in order, the witness last: the
-  /// errors are one stream. The values are zeros again afterwards.
-  [[nodiscard]] auto seal_block(std::uint32_t block) -> BytesView;
+  [[nodiscard]] auto chunk_size(std::uint32_t block) const -> std::size_t {
+    return chunk_header_size + layout_.payload_size(block);
+  }
+  /// Writes the block's chunk. Blocks must come in order, the witness last: the errors are one
+  /// stream.
+  void seal_block(std::uint32_t block, std::span<std::uint8_t> chunk);
 
  private:
   const RoundParameters& round_;
@@ -30,7 +33,6 @@ class BodySealer {
   SecretBytes error_bytes_;
   Secret<std::int32_t> values_;
   Secret<std::uint32_t> block_;
-  Bytes chunk_;
 };
 
 }  // namespace consilium::sealing

@@ -55,25 +55,30 @@ void BodyPipeline::close() {
   if (worker_.joinable()) worker_.join();
 }
 
-auto BodyPipeline::put(BytesView bytes) -> Result<void> {
-  const std::size_t number = next_++;
-  if (!worker_.joinable()) {
-    leaves_.at(number) =
-        chunk_leaf(bytes.first(chunk_header_size), bytes.subspan(chunk_header_size));
-    return sink_.write(bytes);
-  }
+auto BodyPipeline::room(std::size_t size) -> Result<std::span<std::uint8_t>> {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return waiting_ < ring_.size() || error_; });
   if (error_) return tl::unexpected(*error_);
   // The worker touches only chunks that are waiting; this one is not yet.
   Chunk& chunk = ring_.at((first_ + waiting_) % ring_.size());
-  const bool worker_is_idle = waiting_ == 0;
-  lock.unlock();
-  chunk.bytes.assign(bytes.begin(), bytes.end());
-  chunk.number = number;
-  chunk.wants_leaf = worker_is_idle;
-  if (!chunk.wants_leaf) leaves_.at(number) = chunk.make_leaf();
-  lock.lock();
+  chunk.bytes.resize(size);
+  return std::span(chunk.bytes);
+}
+
+auto BodyPipeline::put() -> Result<void> {
+  std::unique_lock lock(mutex_);
+  Chunk& chunk = ring_.at((first_ + waiting_) % ring_.size());
+  chunk.number = next_++;
+  if (!worker_.joinable()) {
+    leaves_.at(chunk.number) = chunk.make_leaf();
+    return sink_.write(chunk.bytes);
+  }
+  chunk.wants_leaf = waiting_ == 0;
+  if (!chunk.wants_leaf) {
+    lock.unlock();
+    leaves_.at(chunk.number) = chunk.make_leaf();
+    lock.lock();
+  }
   ++waiting_;
   changed_.notify_all();
   return {};

@@ -17,6 +17,17 @@ constexpr std::uint64_t candidate_widths = 64;
 constexpr std::uint64_t variance_min = 16;  // σ_z ≥ 4
 constexpr std::uint64_t headroom_squared = 81;
 constexpr std::int64_t value_most = std::int64_t{1} << 40U;
+constexpr std::uint64_t clip_most = std::uint64_t{1} << 30U;
+
+/// ⌈√value⌉ of up to 110 bits, bit by bit from the top.
+auto wide_root_above(Wide value) -> Wide {
+  Wide root = 0;
+  for (Wide bit = Wide{1} << 55U; bit > 0; bit >>= 1U) {
+    const Wide tried = root | bit;
+    if (tried * tried <= value) root = tried;
+  }
+  return root * root == value ? root : root + 1;
+}
 
 /// Uniform numbers and coins out of larger pieces of the stream, wiped at the end.
 class Coins {
@@ -161,6 +172,41 @@ auto check_noise_rule(const NoiseRule& rule) -> Result<void> {
                 "Nine deviations of noise must fit between the clip and the largest value: lower "
                 "the clip or the noise, or take a suite with more bits.");
   return {};
+}
+
+auto clip_counts(std::span<const std::int64_t> values, std::uint64_t clip_l2,
+                 std::int64_t value_clip) -> Result<std::vector<std::int64_t>> {
+  CONSILIUM_ENSURE(clip_l2 >= 1 && clip_l2 <= clip_most && value_clip >= 1);
+  Wide squares = 0;
+  std::uint64_t largest = 0;
+  for (const std::int64_t value : values) {
+    if (value > value_most || value < -value_most)
+      return fail("bad_value", "counts", "No count or sum of a hospital is beyond 2^40.");
+    const auto size = static_cast<std::uint64_t>(value < 0 ? -value : value);
+    squares += Wide{size} * size;
+    largest = std::max(largest, size);
+  }
+  std::vector<std::int64_t> clipped(values.begin(), values.end());
+  // Two bounds, two fractions: the smaller one shrinks everything, so that the counts keep their
+  // proportions to each other.
+  Wide to = 1;
+  Wide from = 1;
+  if (squares > Wide{clip_l2} * clip_l2) {
+    to = clip_l2;
+    from = wide_root_above(squares);
+  }
+  const auto cell_clip = static_cast<std::uint64_t>(value_clip);
+  if (largest * to > cell_clip * from) {
+    to = cell_clip;
+    from = largest;
+  }
+  if (from == 1) return clipped;
+  for (std::int64_t& value : clipped) {
+    const auto size = static_cast<std::uint64_t>(value < 0 ? -value : value);
+    const auto kept = static_cast<std::int64_t>(static_cast<std::uint64_t>(size * to / from));
+    value = value < 0 ? -kept : kept;
+  }
+  return clipped;
 }
 
 auto add_noise(std::span<const std::int64_t> values, const NoiseRule& rule, Random& random)

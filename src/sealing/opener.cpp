@@ -9,9 +9,6 @@
 namespace consilium::sealing {
 namespace {
 
-/// Far above every T, and its square times N far below 2⁶⁴.
-constexpr std::int64_t residual_counted_max = std::int64_t{1} << 20U;
-
 auto round_place(const RoundParameters& round) -> std::string {
   return "round " + std::to_string(round.round.value);
 }
@@ -46,6 +43,26 @@ class ResidualTest {
   std::uint64_t total_ = 0;
 };
 
+/// H("…sum", X as i64le), without a second copy of X.
+auto digest_of(std::span<const std::int64_t> values) -> Digest {
+  constexpr std::string_view tag = "consilium/seal/1/sum";
+  Hasher hasher;
+  hasher.add_u16(static_cast<std::uint16_t>(tag.size())).add_text(tag).add_u64(8 * values.size());
+  constexpr std::size_t at_once = 1024;
+  std::array<std::uint8_t, 8 * at_once> bytes{};
+  for (; !values.empty(); values = values.subspan(std::min(values.size(), at_once))) {
+    const auto some = values.first(std::min(values.size(), at_once));
+    std::uint8_t* to = bytes.data();
+    for (const std::int64_t value : some) {
+      for (unsigned shift = 0; shift < 64; shift += 8) {
+        *to++ = static_cast<std::uint8_t>(static_cast<std::uint64_t>(value) >> shift);
+      }
+    }
+    hasher.add(std::span(bytes).first(8 * some.size()));
+  }
+  return hasher.finish();
+}
+
 }  // namespace
 
 Opener::Opener(const RoundParameters& round, const BodyLayout& layout, const Scale& scale,
@@ -55,13 +72,14 @@ Opener::Opener(const RoundParameters& round, const BodyLayout& layout, const Sca
       scale_(scale),
       bodies_(bodies),
       eta_(parameters_of(round.suite).error_eta),
-      reciprocal_(1.0 / (2.0 * static_cast<double>(scale.delta))),
       sums_(layout.fields().size()) {
-  for (const PrimeField& field : layout_.fields()) modulus_ *= field.q;
   if (layout_.fields().size() == 2) {
+    const PrimeField& first = layout_.fields()[0];
     const PrimeField& second = layout_.fields()[1];
-    const std::uint32_t first_inverse = second.inverse_of(layout_.fields()[0].q % second.q);
-    first_inverse_montgomery_ = second.to_montgomery(first_inverse);
+    pair_ = {.first = &first,
+             .second = &second,
+             .first_inverse = second.factor(second.inverse_of(first.q % second.q)),
+             .product = std::int64_t{first.q} * second.q};
   }
 }
 
@@ -180,9 +198,7 @@ auto Opener::open(std::span<const std::uint32_t> key) -> Result<OpenedSum> {
   }
   opened.residual_rms = test.rms(layout_.degree());
   opened.body_sum_root = body_root(layout_, std::move(leaves));
-  Writer values;
-  for (const std::int64_t value : opened.values) values.i64(value);
-  opened.values_digest = tagged_hash("consilium/seal/1/sum", {values.view()});
+  opened.values_digest = digest_of(opened.values);
   opened.key_digest = key_digest(key);
   return opened;
 }
@@ -239,42 +255,9 @@ auto Opener::round_values(std::span<const std::vector<std::uint32_t>> residues, 
     std::copy(narrow_.begin(), narrow_.end(), rounded_.begin());
     return seen;
   }
-  for (std::size_t at = 0; at < words; ++at) {
-    const std::int64_t centred = lift(residues, at);
-    const std::int64_t value = rounded(centred);
-    const std::int64_t residual = centred - scale_.delta * value;
-    const std::size_t lane = at % lanes;
-    rounded_[at] = value;
-    seen.value_max = std::max(seen.value_max, std::abs(value));
-    seen.largest.at(lane) = std::max(seen.largest.at(lane), std::abs(residual));
-    // What exceeds T fails by its size; its square must not run over the sum.
-    const std::int64_t counted = std::min(std::abs(residual), residual_counted_max);
-    seen.squares.at(lane) += static_cast<std::uint64_t>(counted * counted);
-  }
+  kernels().open_two_primes(pair_, residues[0].data(), residues[1].data(), layout_.degree(), lanes,
+                            scale_.delta, rounded_.data(), seen);
   return seen;
-}
-
-/// V: the residues of one place lifted by the Chinese remainder theorem and centred.
-auto Opener::lift(std::span<const std::vector<std::uint32_t>> residues, std::size_t at) const
-    -> std::int64_t {
-  std::int64_t value = residues[0][at];
-  if (residues.size() == 2) {
-    const PrimeField& first = layout_.fields()[0];
-    const PrimeField& second = layout_.fields()[1];
-    const std::uint32_t difference = second.subtract(residues[1][at], residues[0][at] % second.q);
-    value += std::int64_t{first.q} * second.times(difference, first_inverse_montgomery_);
-  }
-  return 2 * value > modulus_ ? value - modulus_ : value;
-}
-
-/// X = ⌊(2V + Δ)/(2Δ)⌋. The floating product is off by one at most, and is put right.
-auto Opener::rounded(std::int64_t centred) const -> std::int64_t {
-  const std::int64_t numerator = 2 * centred + scale_.delta;
-  const std::int64_t denominator = 2 * scale_.delta;
-  auto value = static_cast<std::int64_t>(static_cast<double>(numerator) * reciprocal_);
-  while (value * denominator > numerator) --value;
-  while ((value + 1) * denominator <= numerator) ++value;
-  return value;
 }
 
 auto Opener::key_digest(std::span<const std::uint32_t> key) const -> Digest {

@@ -45,9 +45,6 @@ class Opener {
                   std::span<std::uint32_t> sealed, std::uint32_t lanes) const;
   [[nodiscard]] auto round_values(std::span<const std::vector<std::uint32_t>> residues,
                                   std::uint32_t lanes) -> OpenedBlock;
-  [[nodiscard]] auto lift(std::span<const std::vector<std::uint32_t>> residues,
-                          std::size_t at) const -> std::int64_t;
-  [[nodiscard]] auto rounded(std::int64_t centred) const -> std::int64_t;
   [[nodiscard]] auto key_digest(std::span<const std::uint32_t> key) const -> Digest;
 
   const RoundParameters& round_;
@@ -55,9 +52,7 @@ class Opener {
   Scale scale_;
   std::span<const BytesView> bodies_;
   int eta_;
-  double reciprocal_;
-  std::int64_t modulus_ = 1;
-  std::uint32_t first_inverse_montgomery_ = 0;
+  PrimePair pair_;                                ///< of a two-prime suite
   std::vector<Factor> prepared_;                  ///< S, prime after prime
   std::vector<std::vector<std::uint32_t>> sums_;  ///< C of one block, one prime each
   std::vector<std::uint32_t> expanded_;

@@ -61,7 +61,8 @@ auto rho_micro(const Opening& opening) -> Result<std::uint64_t> {
 }
 
 auto noisy_round(std::uint64_t sigma2, std::uint64_t clip_l2, std::uint64_t length,
-                 std::int64_t value_max, std::uint32_t honest_min) -> Result<NoisyRound> {
+                 std::int64_t value_max, std::uint32_t honest_min, Contents contents)
+    -> Result<NoisyRound> {
   NoisyRound round;
   round.rule.variance = {sigma2, 1};
   round.rule.value_max = value_max;
@@ -69,8 +70,11 @@ auto noisy_round(std::uint64_t sigma2, std::uint64_t clip_l2, std::uint64_t leng
   CONSILIUM_TRY(round.rule.square_max, sensitivity_squared(clip_l2, length));
   // Without any room left the rule below answers no_headroom.
   round.rule.value_clip = std::max<std::int64_t>(1, value_max - headroom);
+  if (contents == Contents::counts)
+    round.rule.value_clip = std::min(round.rule.value_clip, static_cast<std::int64_t>(clip_l2));
   CONSILIUM_CHECK(check_noise_rule(round.rule));
-  if (clip_l2 <= static_cast<std::uint64_t>(round.rule.value_clip))
+  if (contents == Contents::weighted_update &&
+      clip_l2 <= static_cast<std::uint64_t>(round.rule.value_clip))
     return refuse("The L2 clip must lie above the largest value before noise, X_max - 9 sigma.");
   CONSILIUM_TRY(round.rho_micro, rho_micro({.square_max = round.rule.square_max,
                                             .length = length,

@@ -115,13 +115,18 @@ auto seal_stream(const RoundParameters& round, HospitalId hospital, ValueSource&
 
   BodySealer sealer(round, layout, hospital, scale.delta, key, keys.errors);
   BodyPipeline pipeline(body, std::size_t{layout.blocks()} + 1, threads == SealThreads::two);
+  const auto seal_block = [&](std::uint32_t block) -> Result<void> {
+    CONSILIUM_TRY(const auto chunk, pipeline.room(sealer.chunk_size(block)));
+    sealer.seal_block(block, chunk);
+    return pipeline.put();
+  };
   for (std::uint32_t block = 0; block < layout.blocks(); ++block) {
-    const auto room = sealer.values(block).first(layout.used_slots(block));
+    const auto room = sealer.values(block);
     CONSILIUM_CHECK(values.next(room));
     CONSILIUM_CHECK(check_values<std::int32_t>(round, room, scale.value_max));
-    CONSILIUM_CHECK(pipeline.put(sealer.seal_block(block)));
+    CONSILIUM_CHECK(seal_block(block));
   }
-  CONSILIUM_CHECK(pipeline.put(sealer.seal_block(witness_block)));
+  CONSILIUM_CHECK(seal_block(witness_block));
   CONSILIUM_TRY(manifest.body_blob, pipeline.finish());
   std::vector<Digest> leaves = pipeline.leaves();
   manifest.witness = leaves.back();

@@ -156,6 +156,26 @@ TEST_F(CasebaseTest, remembers_what_a_revision_replaced) {
   EXPECT_EQ(casebase.revise({"E-9"}, Status::sample, outcome, "").error().code, "case_missing");
 }
 
+TEST_F(CasebaseTest, gives_a_case_back_in_the_version_it_once_had) {
+  auto c = example::full_case("E-0001", "50", "37", "none");
+  c.status = Status::held_back;
+  auto casebase = open();
+  ASSERT_TRUE(casebase.keep(std::vector{c}));
+  auto outcome = c.outcome;
+  outcome.disease = "pneumonia";
+  ASSERT_TRUE(casebase.revise(c.id, Status::adjusted, outcome, "the X-ray says so"));
+  const Digest first = version_of(c);
+  auto now = *casebase.find(c.id);
+  EXPECT_NE(version_of(now), first);
+  EXPECT_EQ(casebase.in_version(c.id, first)->outcome.disease, "none");
+  EXPECT_EQ(casebase.in_version(c.id, version_of(now))->outcome.disease, "pneumonia");
+  EXPECT_EQ(casebase.in_version(c.id, Digest{{1}}).error().code, "case_missing");
+  EXPECT_EQ(casebase.in_version({"E-9"}, first).error().code, "case_missing");
+  // Where a case stands in its life is no content.
+  ASSERT_TRUE(casebase.revise(c.id, Status::sample, outcome, "recovered"));
+  EXPECT_EQ(version_of(*casebase.find(c.id)), version_of(now));
+}
+
 TEST_F(CasebaseTest, refuses_an_outcome_the_schema_does_not_know) {
   auto c = example::full_case("E-0001", "50", "37", "none");
   c.status = Status::recorded;

@@ -142,6 +142,27 @@ TEST(Statistics, small_cells_are_sealed_as_zeros) {
   EXPECT_EQ(opened.deviation, (std::vector<double>{1, 1}));  // nothing varies; nobody knows
 }
 
+TEST(Statistics, with_noise_are_brought_to_possible_ones_and_honest_ones_stay) {
+  const auto schema = example::schema();
+  std::vector<Case> cases;
+  for (int i = 0; i < 40; ++i)
+    cases.push_back(example::full_case("E-" + std::to_string(100 + i), std::to_string(20 + i),
+                                       std::to_string(36 + i % 5), "none"));
+  const auto honest = statistics_vector(cases, schema, 1 << 23, 4096, 0).value();
+  EXPECT_EQ(nearest_statistics(honest, 1 << 23, 4096), honest);
+  SeededRandom random(5, "noisy statistics");
+  for (int times = 0; times < 500; ++times) {
+    auto noisy = honest;
+    const std::uint64_t size = std::uint64_t{1} << random.below(24);
+    for (std::int64_t& value : noisy)
+      value += static_cast<std::int64_t>(random.below(2 * size)) - static_cast<std::int64_t>(size);
+    const auto nearest = nearest_statistics(noisy, 1 << 23, 4096);
+    const auto read = standardisation_of(nearest, schema, 1 << 23, 4096);
+    ASSERT_TRUE(read) << read.error().message();
+    for (const double deviation : read->deviation) ASSERT_GT(deviation, 0);
+  }
+}
+
 TEST(Statistics, refuse_what_they_cannot_bound) {
   auto schema = example::schema();
   const std::vector<Case> cases(3, example::full_case("E-1", "60", "37", "none"));

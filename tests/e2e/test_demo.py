@@ -77,6 +77,18 @@ class WholeRun(Case):
             for hospital in result["hospitals"]:
                 self.assertTrue(0 <= hospital["accuracy"][key] <= 1)
                 self.assertIn(key, hospital["auc"])
+        # What the one sealed sum of metrics says is what all held-back cases in one place would say.
+        sealed = result["federated_evaluation"]
+        held_back = sum(h["held_back_cases"] for h in result["hospitals"])
+        self.assertIs(sealed["sealed_equals_clear"], True)
+        self.assertEqual(sealed["cases"], held_back)
+        self.assertAlmostEqual(sealed["accuracy"], result["pooled_test_accuracy"]["federated"], places=12)
+        # Four hospitals round their log loss once, to 1/120 of a case's.
+        self.assertAlmostEqual(sealed["log_loss"], result["pooled_test_log_loss"]["federated"], delta=2 / 120 / held_back)
+        self.assertAlmostEqual(sealed["auc"], result["pooled_test_auc"]["federated"], delta=0.05)
+        self.assertLessEqual(sealed["confusion_cases"], held_back)
+        for cell in sealed["confusion"]:
+            self.assertTrue(cell == 0 or cell >= 10, sealed["confusion"])
         self.assertEqual(len(result["diagnosis"]), 4)
         for answer in result["diagnosis"]:
             self.assertAlmostEqual(sum(answer["posterior"].values()), 1, places=4)

@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "consilium/federation/clips.hpp"
+
 namespace consilium::federation::testing {
 
-Consortium::Consortium(std::size_t hospitals, ledger::Topology topology) {
+Consortium::Consortium(std::size_t hospitals, ledger::Topology topology,
+                       const ledger::Policy& policy) {
   static std::atomic<int> counter{0};
   folder_ =
       std::filesystem::temp_directory_path() /
@@ -38,6 +41,7 @@ Consortium::Consortium(std::size_t hospitals, ledger::Topology topology) {
   genesis.name = "test";
   genesis.created_unix_s = 1;
   genesis.founder = info(members[0]);
+  genesis.policy = policy;
   genesis.policy.topology = topology;
   genesis.schema = Digest{{9}};
   if (topology == ledger::Topology::central) {
@@ -142,16 +146,24 @@ auto Consortium::plan(std::uint32_t run) const -> UpdatePlan {
   return plan;
 }
 
-auto Consortium::open_update(const UpdatePlan& plan, const UpdateNoise& noise) -> ledger::Verdict {
-  auto verdict = post(0, update_round(state(), plan, noise));
+auto Consortium::open(const ledger::OpenRound& body) -> ledger::Verdict {
+  auto verdict = post(0, body);
   end_block();
   return verdict;
 }
 
+auto Consortium::open_update(const UpdatePlan& plan, const RoundNoise& noise) -> ledger::Verdict {
+  auto clips =
+      clips_for(state(), state().policy(), plan,
+                state().models().empty() ? initial_model(plan.shape, plan.model_seed).digest()
+                                         : state().models().back().model,
+                *members[0].storage);
+  if (!clips) return tl::unexpected(clips.error());
+  return open(update_round(state(), plan, noise, std::move(*clips)));
+}
+
 auto Consortium::open_statistics() -> ledger::Verdict {
-  auto verdict = post(0, statistics_round(state(), state().schema(), 1));
-  end_block();
-  return verdict;
+  return open(statistics_round(state(), state().schema(), 1));
 }
 
 }  // namespace consilium::federation::testing

@@ -9,6 +9,9 @@
 #include <vector>
 
 #include "consilium/federation/participant.hpp"
+#include "consilium/foundation/codec.hpp"
+#include "consilium/foundation/hash.hpp"
+#include "consilium/foundation/small_cell.hpp"
 #include "consilium/ledger/ledger.hpp"
 
 namespace consilium::federation::testing {
@@ -55,53 +58,121 @@ class MemoryStorage final : public NodeStorage {
   SharedBlobs& shared_;
 };
 
-/// Two clouds of points, a little different at every hospital.
+/// A case of the test's hospitals: where it lies in the cloud, and how old the patient is.
+struct CloudCase {
+  std::string id;
+  std::array<float, 3> at{};
+  std::int32_t disease = 0;
+  std::int64_t age = 0;
+  [[nodiscard]] auto mark() const -> CaseMark {
+    Writer w;
+    for (const float v : at) w.f32(v);
+    w.i64(disease).i64(age);
+    return {CaseId{id}, sha256(w.view())};
+  }
+};
+
+/// Two clouds of points, a little different at every hospital. Cases change under their id; what
+/// they were before is remembered, as in a case base.
 class CloudCases final : public LocalCases {
  public:
   CloudCases(std::uint64_t seed, std::size_t rows) {
     SeededRandom random(seed, "cloud");
-    const auto fill = [&](learning::Examples& out, std::size_t n) {
-      out.rows = n;
-      out.columns = 3;
+    const auto fill = [&](std::vector<CloudCase>& out, std::string_view name, std::size_t n) {
       for (std::size_t i = 0; i < n; ++i) {
+        CloudCase c;
         const bool ill = random.below(2) == 1;
-        for (std::size_t c = 0; c < 3; ++c) {
-          out.values.push_back(static_cast<float>(random.normal() + (ill ? 1.0 : -1.0)));
-          out.mask.push_back(1);
-        }
-        out.disease.push_back(ill ? 1 : 0);
+        for (float& v : c.at) v = static_cast<float>(random.normal() + (ill ? 1.0 : -1.0));
+        c.disease = ill ? 1 : 0;
+        c.age = 40 + static_cast<std::int64_t>(i % 40);
+        c.id = std::string(name) + std::to_string(1000 + i);
+        out.push_back(std::move(c));
       }
     };
-    fill(train_, rows);
-    fill(held_back_, 40);
+    fill(train, "t-", rows);
+    fill(kept, "h-", 40);
   }
-  auto statistics(const StatisticsPlan&, std::int64_t)
+  auto marks(CaseUse use) -> Result<std::vector<CaseMark>> override {
+    std::vector<CaseMark> out;
+    for (const auto& c : use == CaseUse::held_back ? kept : train) {
+      out.push_back(c.mark());
+      known_[out.back()] = c;
+    }
+    return out;
+  }
+  auto statistics(const StatisticsPlan& plan, std::span<const CaseMark> cases, std::int64_t)
       -> Result<std::vector<std::int64_t>> override {
-    return std::vector<std::int64_t>{static_cast<std::int64_t>(train_.rows), 7, -3};
+    CONSILIUM_TRY(const auto rows, rows_of(cases));
+    std::vector<std::int64_t> out{
+        without_small_cell(static_cast<std::int64_t>(rows.size()), plan.small_cell), 0, 0};
+    for (const auto& c : rows) {
+      out[1] += c.age;
+      out[2] += c.age * c.age;
+    }
+    return out;
   }
-  auto standardise(std::span<const std::int64_t> sum, const StatisticsPlan&, std::int64_t)
-      -> Result<void> override {
-    statistics_sum.assign(sum.begin(), sum.end());
+  auto standardise(const OpenedStatistics& opened, const StatisticsPlan&) -> Result<void> override {
+    statistics_sum.assign(opened.sum.begin(), opened.sum.end());
     return {};
   }
-  auto training(const UpdatePlan&) -> Result<const learning::Examples*> override {
+  auto training(const UpdatePlan&, std::span<const CaseMark> cases)
+      -> Result<const learning::Examples*> override {
     if (fails) return fail("no_samples", "test", "this hospital cannot train");
-    return &train_;
+    return examples_of(cases, training_);
   }
-  auto held_back(const UpdatePlan&) -> Result<const learning::Examples*> override {
-    return &held_back_;
+  auto held_back(const UpdatePlan&, std::span<const CaseMark> cases)
+      -> Result<const learning::Examples*> override {
+    return examples_of(cases, held_back_);
+  }
+  /// A question is the age from which cases count; results: 0 younger than 60, 1 older.
+  auto council(const CouncilPlan& plan, std::span<const CaseMark> cases)
+      -> Result<std::vector<std::int64_t>> override {
+    CONSILIUM_TRY(const auto rows, rows_of(cases));
+    std::vector<std::int64_t> out(plan.length(), 0);
+    for (const auto& c : rows) {
+      if (!plan.question.empty() && c.age < plan.question[0]) continue;
+      ++out[static_cast<std::size_t>(c.disease) * plan.results + (c.age >= 60 ? 1 : 0)];
+    }
+    return out;
   }
   auto claimed_patterns() -> std::uint64_t override { return 0; }
 
   /// Makes every label its opposite: a hospital whose update hurts the others.
   void poison() {
-    for (auto& d : train_.disease) d = 1 - d;
+    for (auto& c : train) c.disease = 1 - c.disease;
   }
+  /// Forgets what cases were before they changed.
+  void forget() { known_.clear(); }
+
+  std::vector<CloudCase> train, kept;
   std::vector<std::int64_t> statistics_sum;
   bool fails = false;
 
  private:
-  learning::Examples train_, held_back_;
+  auto rows_of(std::span<const CaseMark> cases) const -> Result<std::vector<CloudCase>> {
+    std::vector<CloudCase> out;
+    for (const auto& mark : cases) {
+      const auto at = known_.find(mark);
+      if (at == known_.end()) return fail("case_missing", "test", "that version is gone");
+      out.push_back(at->second);
+    }
+    return out;
+  }
+  auto examples_of(std::span<const CaseMark> cases, learning::Examples& out)
+      -> Result<const learning::Examples*> {
+    CONSILIUM_TRY(const auto rows, rows_of(cases));
+    out = {};
+    out.rows = rows.size();
+    out.columns = 3;
+    for (const auto& c : rows) {
+      out.values.insert(out.values.end(), c.at.begin(), c.at.end());
+      out.mask.insert(out.mask.end(), 3, 1);
+      out.disease.push_back(c.disease);
+    }
+    return &out;
+  }
+  std::map<CaseMark, CloudCase> known_;
+  learning::Examples training_, held_back_;
 };
 
 class Consortium {
@@ -121,7 +192,8 @@ class Consortium {
   };
 
   explicit Consortium(std::size_t hospitals,
-                      ledger::Topology topology = ledger::Topology::committee);
+                      ledger::Topology topology = ledger::Topology::committee,
+                      const ledger::Policy& policy = {});
   ~Consortium();
 
   /// Posts a body signed by a member into the block under way. The verdict is the ledger's.
@@ -133,8 +205,10 @@ class Consortium {
   auto run_round(RoundId id, int ticks_max = 300) -> const ledger::RoundRecord&;
   /// As if the process had been killed: nothing but storage, logs and the ledger remain.
   void restart(std::size_t member);
-  auto open_update(const UpdatePlan& plan, const UpdateNoise& noise = {}) -> ledger::Verdict;
+  auto open_update(const UpdatePlan& plan, const RoundNoise& noise = {}) -> ledger::Verdict;
   auto open_statistics() -> ledger::Verdict;
+  /// A round as the founder opens it, and a block.
+  auto open(const ledger::OpenRound& body) -> ledger::Verdict;
   [[nodiscard]] auto plan(std::uint32_t run = 0) const -> UpdatePlan;
   [[nodiscard]] auto state() const -> const ledger::Ledger& { return *ledger_; }
   [[nodiscard]] auto last_round() const -> const ledger::RoundRecord& {

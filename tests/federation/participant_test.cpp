@@ -47,7 +47,7 @@ TEST(Federation, sealed_equals_clear_to_the_last_bit_over_several_rounds) {
 }
 
 TEST(Federation, noise_changes_the_sum_a_little_and_never_twice_alike) {
-  const UpdateNoise noise{.sigma2 = 16, .clip_l2 = 40'000};
+  const RoundNoise noise{.sigma2 = 16, .clip_l2 = 40'000};
   std::vector<Digest> models;
   for (int times = 0; times < 2; ++times) {
     Consortium c(4);
@@ -95,9 +95,16 @@ TEST(Federation, statistics_open_as_the_exact_sum_everywhere) {
   Consortium c(4);
   ASSERT_TRUE(c.open_statistics());
   ASSERT_EQ(c.run_round(c.last_round().id).state, RoundState::accepted);
+  std::vector<std::int64_t> expected(3, 0);
   for (const auto& m : c.members) {
-    EXPECT_EQ(m.cases->statistics_sum, (std::vector<std::int64_t>{60 + 80 + 100 + 120, 28, -12}));
+    for (const auto& one : m.cases->train) {
+      expected[0] += 1;
+      expected[1] += one.age;
+      expected[2] += one.age * one.age;
+    }
   }
+  EXPECT_EQ(expected[0], 60 + 80 + 100 + 120);
+  for (const auto& m : c.members) EXPECT_EQ(m.cases->statistics_sum, expected);
 }
 
 TEST(Federation, one_of_four_may_be_missing_before_it_seals) {

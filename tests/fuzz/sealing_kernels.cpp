@@ -29,7 +29,7 @@ using sealing::Scale;
 using sealing::Suite;
 using Words = std::vector<std::uint32_t>;
 
-constexpr std::size_t kernels_in_all = 12;
+constexpr std::size_t kernels_in_all = 13;
 
 struct Choice {
   Suite suite;
@@ -214,6 +214,24 @@ void try_open_centred(const Choice& c, Source& source) {
   });
 }
 
+void try_open_two_primes(const Choice& c, Source& source) {
+  const Suite suite = c.suite == Suite::s30 ? Suite::l60 : c.suite;
+  const PrimeField& first = fields_of(suite)[0];
+  const PrimeField& second = fields_of(suite)[1];
+  const PrimePair pair{&first, &second, second.factor(second.inverse_of(first.q % second.q)),
+                       std::int64_t{first.q} * second.q};
+  const std::int64_t delta = scale_of(suite, c.hospitals)->delta;
+  const Words low = source.words(std::size_t{first.degree} * c.lanes, first.q);
+  const Words high = source.words(low.size(), second.q);
+  compare([&](const Kernels& path) {
+    std::vector<std::int64_t> values(low.size());
+    OpenedBlock opened;
+    path.open_two_primes(pair, low.data(), high.data(), first.degree, c.lanes, delta, values.data(),
+                         opened);
+    return std::tuple(values, opened.value_max, opened.largest, opened.squares);
+  });
+}
+
 void try_horner(const Choice& c, Source& source) {
   const std::size_t terms = 1 + source.below(9);
   const std::size_t stride = c.count + source.below(4);
@@ -302,6 +320,9 @@ auto try_input(BytesView input) -> bool {
       break;
     case 10:
       try_floats(c, source, true);
+      break;
+    case 11:
+      try_open_two_primes(c, source);
       break;
     default:
       try_floats(c, source, false);

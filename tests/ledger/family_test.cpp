@@ -205,6 +205,75 @@ TEST(Statistics, of_two_epochs_may_differ_by_a_whole_group) {
   EXPECT_EQ(code(c.ledger.freeze_rule(c.round())), "set_forbidden");
 }
 
+TEST(Statistics, with_noise_may_differ_by_one_hospital) {
+  // What the two sums tell of hospital 5 is then its vector with the noise of everybody, and paid
+  // for.
+  Consortium c({5, short_policy()});
+  const std::vector<HospitalId> four(c.hospitals.begin(), c.hospitals.end() - 1);
+  statistics_of(c, four);
+  new_epoch(c);
+  c.noise_sigma2 = 1600;
+  c.clip_l2 = 300;
+  statistics_of(c, c.hospitals);
+  new_epoch(c);
+  c.noise_sigma2 = c.clip_l2 = 0;
+  // The exact sum of the first epoch still counts against an exact one, the noisy one does not.
+  attested(c, c.hospitals, Purpose::statistics);
+  EXPECT_EQ(code(c.ledger.freeze_rule(c.round())), "set_forbidden");
+  ASSERT_EQ(c.send_as(id(1), Abort{c.round().id}), "ok");
+  c.block();
+  statistics_of(c, four);
+}
+
+TEST(Menu, is_asked_once_an_epoch_and_again_in_the_next) {
+  Founding setup{5, short_policy()};
+  setup.policy.menus[0] = menu_digest(Purpose::metrics, Bytes{1, 2, 3});
+  Consortium c(setup);
+  const std::vector<HospitalId> four(c.hospitals.begin(), c.hospitals.end() - 1);
+  const auto metrics_of = [&c](const std::vector<HospitalId>& there) {
+    attested(c, there, Purpose::metrics);
+    c.freeze();
+    c.ready(c.miners);
+    c.open_sum(c.miners);
+    ASSERT_EQ(c.send_as(id(1), Decide{c.round().id}), "ok");
+    c.block();
+  };
+  metrics_of(four);
+  EXPECT_EQ(c.send_as(id(2), c.open_body(Purpose::metrics)), "epoch_used");
+  new_epoch(c);
+  attested(c, c.hospitals, Purpose::metrics);
+  EXPECT_EQ(code(c.ledger.freeze_rule(c.round())), "set_forbidden");  // hospital 5 alone joins
+  ASSERT_EQ(c.send_as(id(1), Abort{c.round().id}), "ok");
+  c.block();
+  metrics_of(four);
+}
+
+TEST(Menu, stays_as_it_was_when_the_first_set_of_the_epoch_froze) {
+  Founding setup{4, short_policy()};
+  setup.policy.menus[1] = menu_digest(Purpose::council, Bytes{1, 2, 3});
+  Consortium c(setup);
+  attested(c, c.hospitals, Purpose::council);
+  c.freeze();
+  c.ready({id(1)});
+  c.pass_deadline();
+  ASSERT_EQ(c.send_as(id(1), Abort{c.round().id}), "ok");
+  c.block();
+  Policy policy = c.ledger.policy();
+  policy.menus[1] = menu_digest(Purpose::council, Bytes{1, 2, 4});
+  ASSERT_EQ(c.send_as(id(1), Propose{ProposePolicy{policy}}), "ok");
+  c.vote_until_decided(c.hospitals);
+  c.block();
+  // The set of the old menu stands in miners' logs: the new menu waits for the next epoch.
+  OpenRound open = c.open_body(Purpose::council);
+  EXPECT_EQ(c.send_as(id(1), open), "not_the_menu");
+  open.plan = {1, 2, 4};
+  EXPECT_EQ(c.send_as(id(1), open), "set_forbidden");
+  new_epoch(c);
+  open = c.open_body(Purpose::council);
+  open.plan = {1, 2, 4};
+  EXPECT_EQ(c.send_as(id(1), open), "ok");
+}
+
 TEST(Statistics, of_one_epoch_are_refused_to_a_new_committee) {
   Consortium c;
   attested(c, c.hospitals, Purpose::statistics);

@@ -112,12 +112,13 @@ TEST(Privacy, figures_travel_only_when_there_are_some) {
   open.noise_sigma2 = sigma2;
   open.clip_l2 = norm;
   const Bytes noisy = bytes_of(open);
-  EXPECT_EQ(noisy.size(), plain + 16);
+  EXPECT_EQ(noisy.size(), plain + 17);
   const auto back = Transaction::decode(noisy);
   ASSERT_TRUE(back);
   const auto& body = std::get<OpenRound>(back->body);
   EXPECT_EQ(body.noise_sigma2, sigma2);
   EXPECT_EQ(body.clip_l2, norm);
+  EXPECT_EQ(body.unit, PrivacyUnit::hospital);
   EXPECT_EQ(body.hospitals_max, open.hospitals_max);
   EXPECT_EQ(back->encode(), noisy);
 

@@ -70,7 +70,7 @@ TEST(Round, of_statistics_is_accepted_without_votes_and_pays_nothing) {
   c.block();
   // Attack 18: exact answers are given once a data epoch.
   EXPECT_EQ(c.send_as(id(1), c.open_body(Purpose::statistics)), "epoch_used");
-  EXPECT_EQ(c.send_as(id(1), c.open_body(Purpose::metrics)), "ok");
+  EXPECT_EQ(c.send_as(id(1), c.open_body(Purpose::metrics)), "not_the_menu");
   EXPECT_EQ(c.send_as(id(1), c.open_body()), "ok");
 }
 

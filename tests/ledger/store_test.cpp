@@ -232,6 +232,28 @@ TEST_F(Store, verify_recomputes_the_privacy_spent) {
   EXPECT_EQ(report->state_digest, c.ledger.digest());
 }
 
+TEST_F(Store, verify_recomputes_what_askers_spent) {
+  Policy policy = short_policy();
+  policy.rho_asker_micro = {1'000'000, 1'000'000};
+  policy.menus[0] = menu_digest(sealing::Purpose::metrics, Bytes{1, 2, 3});
+  Consortium c({4, policy});
+  c.run_to_opened(sealing::Purpose::metrics);
+  ASSERT_EQ(c.send_as(id(1), Decide{c.round().id}), "ok");
+  c.block();
+  c.noise_sigma2 = 400 * 400;
+  c.clip_l2 = 300;
+  for (const auto purpose : {sealing::Purpose::metrics, sealing::Purpose::council}) {
+    c.run_to_opened(purpose);
+    ASSERT_EQ(c.send_as(id(1), Decide{c.round().id}), "ok");
+    c.block();
+  }
+  ASSERT_NE(c.ledger.members().at(id(1)).rho_asked_micro, (std::array<std::uint64_t, 2>{}));
+  keep(c);
+  const auto report = verify_ledger(file);
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->state_digest, c.ledger.digest());
+}
+
 TEST_F(Store, read_only_opens_beside_a_writer_and_cannot_append) {
   Consortium c;
   c.run_round();

@@ -48,7 +48,7 @@ auto random_bytes(std::size_t count, Random& random) -> Bytes {
   return out;
 }
 
-TEST(Kernels, inverse_is_the_same_in_every_number_of_lanes) {
+TEST(Kernels, invert_and_seal_the_same_in_every_number_of_lanes) {
   SeededRandom random(1, "kernels");
   for (const Kernels* path : wide_paths()) {
     for (const PrimeField* field : all_fields()) {
@@ -64,6 +64,20 @@ TEST(Kernels, inverse_is_the_same_in_every_number_of_lanes) {
           Words got = start;
           path->inverse(*field, got.data(), lanes, factors);
           ASSERT_EQ(got, expected)
+              << isa_name(path->isa) << " q " << field->q << " lanes " << lanes;
+        }
+        std::vector<std::int32_t> values(start.size());
+        for (std::int32_t& value : values) value = static_cast<std::int32_t>(random.below(9)) - 4;
+        const Bytes errors = random_bytes(error_bytes(8, start.size()), random);
+        for (const std::int64_t delta : {std::int64_t{1638}, std::int64_t{261248}}) {
+          const Addend addend{values.data(), errors.data(), 8, delta};
+          Words block = start;
+          Bytes expected(packed_size(*field, start.size()) + 1, 0xa5);
+          kernels_scalar.seal(*field, block.data(), lanes, key.data(), addend, expected.data());
+          Bytes sealed(expected.size(), 0xa5);
+          block = start;
+          path->seal(*field, block.data(), lanes, key.data(), addend, sealed.data());
+          ASSERT_EQ(sealed, expected)
               << isa_name(path->isa) << " q " << field->q << " lanes " << lanes;
         }
       }
@@ -224,6 +238,63 @@ TEST(Kernels, open_to_the_same_sums_and_residuals) {
         EXPECT_EQ(seen.value_max, expected.value_max);
         EXPECT_EQ(seen.largest, expected.largest);
         EXPECT_EQ(seen.squares, expected.squares);
+      }
+    }
+  }
+}
+
+TEST(Kernels, lift_from_two_primes_to_the_same_sums_and_residuals) {
+  SeededRandom random(10, "kernels");
+  std::vector<const Kernels*> paths = wide_paths();
+  paths.push_back(&kernels_scalar);
+  for (const Suite suite : {Suite::l48, Suite::l60}) {
+    const PrimeField& first = fields_of(suite)[0];
+    const PrimeField& second = fields_of(suite)[1];
+    const PrimePair pair{&first, &second, second.factor(second.inverse_of(first.q % second.q)),
+                         std::int64_t{first.q} * second.q};
+    for (const std::uint32_t hospitals : {1U, 3U, 64U, 1024U}) {
+      const std::int64_t delta = must(scale_of(suite, hospitals)).delta;
+      for (const std::uint32_t lanes : {1U, 5U, 16U}) {
+        // V chosen first, so that the lift has an answer known beforehand.
+        OpenedBlock expected;
+        Words a, b;
+        std::vector<std::int64_t> sums;
+        for (std::size_t at = 0; at < std::size_t{first.degree} * lanes; ++at) {
+          std::int64_t v =
+              static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(pair.product))) -
+              (pair.product - 1) / 2;
+          if (at == 0) v = (pair.product - 1) / 2;
+          if (at == 1) v = -(pair.product - 1) / 2;
+          if (at > 1 && at < 400) {  // about the borders between two sums
+            v = (static_cast<std::int64_t>(at) - 200) * delta + static_cast<std::int64_t>(at % 5) -
+                2 + delta / 2;
+          }
+          const auto residue = [v](std::int64_t q) {
+            return static_cast<std::uint32_t>(((v % q) + q) % q);
+          };
+          a.push_back(residue(first.q));
+          b.push_back(residue(second.q));
+          std::int64_t x = v / delta;
+          while (2 * (v - x * delta) >= delta) ++x;
+          while (2 * (v - x * delta) < -delta) --x;
+          const std::int64_t r = v - x * delta;
+          sums.push_back(x);
+          const std::size_t lane = at % lanes;
+          expected.value_max = std::max(expected.value_max, std::abs(x));
+          expected.largest.at(lane) = std::max(expected.largest.at(lane), std::abs(r));
+          const std::int64_t counted = std::min(std::abs(r), residual_counted_max);
+          expected.squares.at(lane) += static_cast<std::uint64_t>(counted * counted);
+        }
+        for (const Kernels* path : paths) {
+          OpenedBlock seen;
+          std::vector<std::int64_t> got(a.size());
+          path->open_two_primes(pair, a.data(), b.data(), first.degree, lanes, delta, got.data(),
+                                seen);
+          ASSERT_EQ(got, sums) << isa_name(path->isa) << " lanes " << lanes;
+          EXPECT_EQ(seen.value_max, expected.value_max);
+          EXPECT_EQ(seen.largest, expected.largest);
+          EXPECT_EQ(seen.squares, expected.squares);
+        }
       }
     }
   }

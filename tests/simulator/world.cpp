@@ -29,19 +29,33 @@ class Cloud final : public federation::LocalCases {
     fill(train_, rows);
     fill(held_back_, 40);
   }
-  auto statistics(const federation::StatisticsPlan&, std::int64_t)
-      -> Result<std::vector<std::int64_t>> override {
+  /// These cases never change, so all of them always count.
+  auto marks(federation::CaseUse use) -> Result<std::vector<federation::CaseMark>> override {
+    const auto& rows = use == federation::CaseUse::held_back ? held_back_ : train_;
+    std::vector<federation::CaseMark> out;
+    for (std::size_t i = 0; i < rows.rows; ++i)
+      out.push_back({CaseId{"case-" + std::to_string(1000 + i)}, Digest{{1}}});
+    return out;
+  }
+  auto statistics(const federation::StatisticsPlan&, std::span<const federation::CaseMark>,
+                  std::int64_t) -> Result<std::vector<std::int64_t>> override {
     return std::vector<std::int64_t>{static_cast<std::int64_t>(train_.rows), 7, -3};
   }
-  auto standardise(std::span<const std::int64_t>, const federation::StatisticsPlan&, std::int64_t)
+  auto standardise(const federation::OpenedStatistics&, const federation::StatisticsPlan&)
       -> Result<void> override {
     return {};
   }
-  auto training(const federation::UpdatePlan&) -> Result<const learning::Examples*> override {
+  auto training(const federation::UpdatePlan&, std::span<const federation::CaseMark>)
+      -> Result<const learning::Examples*> override {
     return &train_;
   }
-  auto held_back(const federation::UpdatePlan&) -> Result<const learning::Examples*> override {
+  auto held_back(const federation::UpdatePlan&, std::span<const federation::CaseMark>)
+      -> Result<const learning::Examples*> override {
     return &held_back_;
+  }
+  auto council(const federation::CouncilPlan& plan, std::span<const federation::CaseMark>)
+      -> Result<std::vector<std::int64_t>> override {
+    return std::vector<std::int64_t>(plan.length(), 20);
   }
   auto claimed_patterns() -> std::uint64_t override { return 0; }
 

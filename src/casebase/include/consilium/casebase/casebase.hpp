@@ -21,6 +21,10 @@
 
 namespace consilium::casebase {
 
+/// Names the content of a case, where it stands in its life left out: two rows with one version
+/// give the same numbers.
+[[nodiscard]] auto version_of(const Case& c) -> Digest;
+
 class Casebase {
  public:
   /// Opens or makes `casebase.db`. `schema` must be the one the file was made with.
@@ -56,6 +60,9 @@ class Casebase {
   };
   /// A case's earlier rows, oldest first; empty for one that was never revised.
   [[nodiscard]] auto history(const CaseId& id) const -> Result<std::vector<Revision>>;
+  /// The case as it was in this version (version_of), now or before a revision. Error:
+  /// `case_missing`.
+  [[nodiscard]] auto in_version(const CaseId& id, const Digest& version) const -> Result<Case>;
 
   /// Alignment's answer: exactly these samples are shared (design §5). Replaces an earlier answer
   /// of the same subject; durable with the session's id and the number of shared patterns. Errors:

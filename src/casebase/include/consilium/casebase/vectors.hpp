@@ -67,6 +67,11 @@ struct VectorSet {
 [[nodiscard]] auto standardisation_of(std::span<const std::int64_t> sum, const Schema& schema,
                                       std::int64_t value_max, std::int64_t cases_max)
     -> Result<Standardisation>;
+/// An opened sum with noise, brought to the nearest one that cases could have: no count below 0, no
+/// sum outside what the count allows, no variance below 0. One without noise of honest hospitals
+/// stays as it is. Range: value_max ≥ cases_max ≥ 1.
+[[nodiscard]] auto nearest_statistics(std::span<const std::int64_t> sum, std::int64_t value_max,
+                                      std::int64_t cases_max) -> std::vector<std::int64_t>;
 /// The hospital's own statistics, for local-only training, pooled training and FLamby's own-norm
 /// rule
 /// (`ddof` 0 or 1). No privacy: never leaves the hospital.

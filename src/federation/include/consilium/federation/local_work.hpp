@@ -4,32 +4,61 @@
 
 #include <optional>
 
+#include "consilium/federation/council_plan.hpp"
+#include "consilium/federation/frozen_cases.hpp"
 #include "consilium/federation/round_plan.hpp"
 
 namespace consilium::federation {
 
+/// What a hospital's cases are asked for: those that train (and give the statistics), those kept
+/// for votes and metrics, those a council counts.
+enum class CaseUse : std::uint8_t { training = 1, held_back = 2, council = 3 };
+
+/// A sum of statistics as it was opened.
+struct OpenedStatistics {
+  std::span<const std::int64_t> sum;
+  std::int64_t value_max = 0;  ///< what each hospital's sums were scaled by
+  bool noisy = false;          ///< noise may have made it a sum that no cases have
+};
+
 /// What the node's own cases can do for a round. The app implements it with casebase and learning;
 /// nothing behind it leaves the hospital.
+///
+/// Every answer is made of exactly the cases it is asked about, each in the version its mark says,
+/// so that who asks decides when changed cases are let in (freeze_cases). Error of all of them:
+/// `case_missing`, when a version cannot be had any more.
 class LocalCases {
  public:
   virtual ~LocalCases() = default;
+  /// The cases that would be used now; ascending by id.
+  [[nodiscard]] virtual auto marks(CaseUse use) -> Result<std::vector<CaseMark>> = 0;
   /// The hospital's part of the statistics (casebase::statistics_vector).
-  [[nodiscard]] virtual auto statistics(const StatisticsPlan& plan, std::int64_t value_max)
+  [[nodiscard]] virtual auto statistics(const StatisticsPlan& plan, std::span<const CaseMark> cases,
+                                        std::int64_t value_max)
       -> Result<std::vector<std::int64_t>> = 0;
   /// Takes the opened statistics; V1 is standardised with them from now on.
-  [[nodiscard]] virtual auto standardise(std::span<const std::int64_t> sum,
-                                         const StatisticsPlan& plan, std::int64_t value_max)
+  [[nodiscard]] virtual auto standardise(const OpenedStatistics& opened, const StatisticsPlan& plan)
       -> Result<void> = 0;
-  /// Cases that train: shared samples under the present standardisation. Error: `stale_context`
-  /// when `plan` names another schema or standardisation than this node has.
-  [[nodiscard]] virtual auto training(const UpdatePlan& plan)
+  /// Cases that train, under the present standardisation. Good until the next call. Error:
+  /// `stale_context` when `plan` names another schema or standardisation than this node has.
+  [[nodiscard]] virtual auto training(const UpdatePlan& plan, std::span<const CaseMark> cases)
       -> Result<const learning::Examples*> = 0;
-  /// Held-back cases, for the vote only.
-  [[nodiscard]] virtual auto held_back(const UpdatePlan& plan)
+  /// The same of held-back cases, for votes and metrics.
+  [[nodiscard]] virtual auto held_back(const UpdatePlan& plan, std::span<const CaseMark> cases)
       -> Result<const learning::Examples*> = 0;
+  /// Cases counted by diagnosis and result, a row of results for each diagnosis, before any rule.
+  /// Error: `unknown_question` (the program has no answer to the plan's question).
+  [[nodiscard]] virtual auto council(const CouncilPlan& plan, std::span<const CaseMark> cases)
+      -> Result<std::vector<std::int64_t>> = 0;
   /// Shared patterns, bucketed as the ledger wants them; 0 when no alignment has been released.
   [[nodiscard]] virtual auto claimed_patterns() -> std::uint64_t = 0;
 };
+
+/// The cases as they are now, as examples. Errors: those of LocalCases.
+[[nodiscard]] auto training_now(LocalCases& cases, const UpdatePlan& plan)
+    -> Result<const learning::Examples*>;
+[[nodiscard]] auto held_back_now(LocalCases& cases, const UpdatePlan& plan)
+    -> Result<const learning::Examples*>;
 
 /// Trains from `base` and gives the quantised, weighted update. `training_seed` is the hospital's
 /// secret. Errors: those of learning::train and sealing::quantise.
@@ -57,7 +86,8 @@ inline constexpr double vote_rise_max = 0.15;
                            const learning::Examples& held_back) -> bool;
 
 /// The whole training without any sealing, for the proof that sealed equals clear: the same local
-/// updates, added as plain integers, the same votes. Gives every accepted model in order.
+/// updates, added as plain integers, the same votes. Gives every accepted model in order. Where
+/// `policy` has a clip floor, every base has its clips by group as in sealed rounds.
 struct ClearHospital {
   LocalCases* cases = nullptr;
   BytesView training_seed;
@@ -67,7 +97,8 @@ struct ClearRound {
   bool accepted = false;
 };
 [[nodiscard]] auto clear_rounds(std::span<const ClearHospital> hospitals, UpdatePlan plan,
-                                const sealing::Quantisation& quantisation, std::size_t rounds)
+                                sealing::Quantisation quantisation, std::size_t rounds,
+                                const ledger::Policy& policy = {})
     -> Result<std::vector<ClearRound>>;
 
 }  // namespace consilium::federation

@@ -48,6 +48,8 @@ struct Member {
   /// What rounds of each purpose have cost this hospital in privacy, in the order of the policy's
   /// budgets. Never falls: a round that was opened is paid for, whatever became of it.
   std::array<std::uint64_t, 4> rho_spent_micro{};
+  /// What this hospital's own questions (metrics, council) have cost; never falls either.
+  std::array<std::uint64_t, 2> rho_asked_micro{};
   Height box_since;  ///< of its last rotate_box_key; 0: the key is the one it was admitted with
 };
 
@@ -94,6 +96,9 @@ struct RoundRecord {
   std::uint64_t rho_micro = 0;      ///< cost of the round to each of `charged`; 0 without noise
   std::vector<HospitalId> charged;  ///< active hospitals when it was opened
 };
+/// An asker's own question: metrics or council with noise, paid for from the asker's budget and
+/// free in what it asks. Without noise these purposes ask the policy's menu, once a data epoch.
+[[nodiscard]] auto is_own_question(const OpenRound& open) -> bool;
 /// Accepted, rolled back or aborted: nothing but model digests may follow.
 [[nodiscard]] auto is_closed(RoundState state) -> bool;
 

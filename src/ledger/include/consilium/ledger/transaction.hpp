@@ -52,6 +52,18 @@ struct Policy {
   /// micro-ρ of zCDP (sealing-spec §10). With a budget every round of the purpose carries noise,
   /// and none opens that it does not cover; 0 asks for no noise and sets no limit.
   std::array<std::uint64_t, 4> rho_budget_micro{};
+  /// A hospital seals the same data again until so many of its cases changed (sealing-spec §8.1,
+  /// §11): with fewer, two opened sums would differ by single patients.
+  std::uint32_t snapshot_cases = 10;
+  /// The smallest clip of a tensor group, 10⁻⁶. Above 0 every tensor group has a clip of its own,
+  /// worked out from earlier opened sums, between this and clip_micro; 0: clip_micro for all.
+  std::uint32_t clip_floor_micro = 0;
+  /// menu_digest() of what metrics and council may ask without noise, once a data epoch; zero:
+  /// nothing.
+  std::array<Digest, 2> menus{};
+  /// What one asker's own questions (metrics, council; always with noise) may cost in micro-ρ;
+  /// 0: nobody asks any.
+  std::array<std::uint64_t, 2> rho_asker_micro{};
   /// A miner makes a new box key after so many accepted updates, and erases the old one and what
   /// was closed for it; 0: never.
   std::uint32_t box_epoch_rounds = 16;
@@ -121,6 +133,10 @@ struct RotateBoxKey {
 
 // --- round (sealing-spec §7)
 // --------------------------------------------------------------------------------
+/// What two neighbouring runs differ in, for the promise of a round's noise: all cases of one
+/// hospital. `patient` is a reserved number: it needs clipping per example while learning.
+enum class PrivacyUnit : std::uint8_t { hospital = 1, patient = 2 };
+
 struct OpenRound {
   sealing::Purpose purpose = sealing::Purpose::update;
   std::uint64_t data_epoch = 0;  ///< epoch of the last released pattern alignment, 0 before any
@@ -132,9 +148,19 @@ struct OpenRound {
   std::uint64_t weight_cap = 0;     ///< = policy for updates, 0 otherwise
   Bytes plan;                       ///< what to train or count, opaque here, ≤ 4096 bytes
   /// σ_z² of the noise that each hospital adds, and the largest L2 norm before it, both in units of
-  /// the integers that are sealed; 0 and 0: none. The unit of privacy is the hospital.
+  /// the integers that are sealed; 0 and 0: none.
   std::uint64_t noise_sigma2 = 0, clip_l2 = 0;
+  PrivacyUnit unit = PrivacyUnit::hospital;  ///< of the noise; says nothing where there is none
+  /// A clip for each tensor group of an update, 10⁻⁶, in the order of the model's parameters;
+  /// empty: clip_micro for all. At most clip_groups_max.
+  std::vector<std::uint32_t> clips_micro{};
 };
+inline constexpr std::size_t clip_groups_max = 256;
+
+/// Names what is asked: the same plan for the same purpose is the same menu. A policy names the
+/// menus that may be asked without noise. H("consilium/ledger/1/menu", u8 purpose, plan).
+[[nodiscard]] auto menu_digest(sealing::Purpose purpose, BytesView plan) -> Digest;
+
 struct SubmitManifest {
   RoundId round;
   sealing::Manifest manifest;

@@ -51,6 +51,13 @@ struct NoiseRule {
 /// (value_max < value_clip + 9σ_z: lower the clip or the noise, or take a wider suite).
 [[nodiscard]] auto check_noise_rule(const NoiseRule& rule) -> Result<void>;
 
+/// Counts whose norm is at most clip_l2 and whose size is at most value_clip: all of them shrunk
+/// alike, and cut towards zero so that rounding never brings the norm back above the clip. Counts
+/// within both stay as they are. Range: clip_l2 ≤ 2³⁰, value_clip ≥ 1. Error: `bad_value` (a value
+/// beyond ±2⁴⁰).
+[[nodiscard]] auto clip_counts(std::span<const std::int64_t> values, std::uint64_t clip_l2,
+                               std::int64_t value_clip) -> Result<std::vector<std::int64_t>>;
+
 /// The values with one draw of N_Z(0, σ_z²) on each, clamped to ±X_max: what a hospital seals.
 /// Clamping costs clamp_delta() of δ. Errors: those of check_noise_rule; `over_clip` (a value
 /// beyond value_clip, or Σ x² > square_max: round again with other chance, or clip harder; nothing

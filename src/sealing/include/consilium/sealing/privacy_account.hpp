@@ -36,16 +36,19 @@ struct Opening {
 
 /// What a round's opening says of its noise, and everything that follows from it.
 struct NoisyRound {
-  NoiseRule rule;  ///< value_clip = X_max − 9σ_z
+  NoiseRule rule;  ///< value_clip = X_max − 9σ_z; for counts the L2 clip where that is smaller
   std::uint64_t rho_micro = 0;
 };
+/// What the integers are. An update carries its hidden weight, as large as value_clip at most,
+/// beside the values: the L2 clip lies above it. Counts are clipped by their L2 norm alone
+/// (clip_counts), which bounds each of them too.
+enum class Contents : std::uint8_t { weighted_update = 1, counts = 2 };
 /// σ_z² and the L2 clip (both in units of the integers) of a round of vectors of `length` integers
 /// up to value_max, of whose members honest_min are honest. Errors: `bad_noise` (a figure outside
-/// its range, or a clip that is not above value_clip: the hidden weight has to fit below it),
-/// `no_headroom`.
+/// its range, or for updates a clip that is not above value_clip), `no_headroom`.
 [[nodiscard]] auto noisy_round(std::uint64_t sigma2, std::uint64_t clip_l2, std::uint64_t length,
-                               std::int64_t value_max, std::uint32_t honest_min)
-    -> Result<NoisyRound>;
+                               std::int64_t value_max, std::uint32_t honest_min,
+                               Contents contents = Contents::weighted_update) -> Result<NoisyRound>;
 
 /// spent + cost, when that is within the budget. Error: `budget_spent` (nothing may be sealed; a
 /// budget comes back only by a vote on the policy).
