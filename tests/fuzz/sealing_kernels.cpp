@@ -25,6 +25,7 @@ using sealing::lanes_max;
 using sealing::OpenedBlock;
 using sealing::packed_size;
 using sealing::PrimeField;
+using sealing::PrimePair;
 using sealing::Scale;
 using sealing::Suite;
 using Words = std::vector<std::uint32_t>;
@@ -216,11 +217,11 @@ void try_open_centred(const Choice& c, Source& source) {
 
 void try_open_two_primes(const Choice& c, Source& source) {
   const Suite suite = c.suite == Suite::s30 ? Suite::l60 : c.suite;
-  const PrimeField& first = fields_of(suite)[0];
-  const PrimeField& second = fields_of(suite)[1];
+  const PrimeField& first = sealing::fields_of(suite)[0];
+  const PrimeField& second = sealing::fields_of(suite)[1];
   const PrimePair pair{&first, &second, second.factor(second.inverse_of(first.q % second.q)),
                        std::int64_t{first.q} * second.q};
-  const std::int64_t delta = scale_of(suite, c.hospitals)->delta;
+  const std::int64_t delta = sealing::scale_of(suite, c.hospitals)->delta;
   const Words low = source.words(std::size_t{first.degree} * c.lanes, first.q);
   const Words high = source.words(low.size(), second.q);
   compare([&](const Kernels& path) {
