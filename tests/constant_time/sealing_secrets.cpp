@@ -213,11 +213,7 @@ void watch_the_watcher() {
   (void)sink;
 }
 
-}  // namespace
-}  // namespace consilium::sealing
-
-auto main() -> int {
-  using namespace consilium::sealing;
+auto watch_all() -> int {
   if (RUNNING_ON_VALGRIND == 0) {
     std::puts("not under valgrind: nothing was watched");
     return 77;
@@ -232,4 +228,11 @@ auto main() -> int {
   watch_quantise();
   std::printf("%d failures\n", failures);
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace
+}  // namespace consilium::sealing
+
+auto main() -> int {
+  return consilium::sealing::watch_all();
 }

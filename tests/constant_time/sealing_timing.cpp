@@ -7,11 +7,14 @@
 // a difference that shows in every one of several attempts counts.
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <optional>
+#include <type_traits>
+#include <vector>
 
 #include <x86intrin.h>
 
@@ -65,8 +68,32 @@ auto largest_t(std::vector<Sample> samples) -> double {
   return worst;
 }
 
-/// `prepare(random)` fills the one work space that `run` then works on: both classes are read from
-/// the same addresses.
+/// One work space, filled with a fixed word or with drawn ones by masks alone: the branch predictor
+/// and the cache would remember which it was, and show it in what is timed next.
+template <typename T>
+class Input {
+ public:
+  Input(std::size_t count, T fixed)
+      : fixed_(std::bit_cast<Bits>(fixed)), drawn_(count), work_(count) {}
+  auto drawn() -> std::vector<T>& { return drawn_; }
+  void choose(bool random) {
+    volatile Bits chosen = static_cast<Bits>(-static_cast<int>(random));
+    const Bits mask = chosen;
+    for (std::size_t at = 0; at < work_.size(); ++at) {
+      const Bits other = std::bit_cast<Bits>(drawn_[at]) ^ fixed_;
+      work_[at] = std::bit_cast<T>(static_cast<Bits>(fixed_ ^ (other & mask)));
+    }
+  }
+  auto work() -> std::vector<T>& { return work_; }
+
+ private:
+  using Bits = std::conditional_t<sizeof(T) == 1, std::uint8_t, std::uint32_t>;
+  Bits fixed_;
+  std::vector<T> drawn_, work_;
+};
+
+/// `prepare(random)` fills the work space that `run` then works on: both classes are read from the
+/// same addresses.
 struct Candidate {
   const char* name;
   std::function<void(bool random)> prepare;
@@ -84,6 +111,7 @@ auto time_tells(const Candidate& candidate, SeededRandom& order) -> bool {
       const bool random = order.below(2) == 1;
       candidate.prepare(random);
       unsigned core = 0;
+      _mm_mfence();
       _mm_lfence();
       const auto start = __rdtsc();
       candidate.run();
@@ -119,45 +147,45 @@ auto all() -> int {
   volatile std::uint32_t sink = 0;
 
   // Sealing one polynomial: key, values and errors are the secret.
-  std::vector<std::uint32_t> expanded(degree), block(degree), key(degree);
+  std::vector<std::uint32_t> expanded(degree), block(degree);
   for (std::uint32_t& word : expanded) word = static_cast<std::uint32_t>(chance.below(field.q));
   std::vector<Factor> prepared(degree);
-  std::vector<std::int32_t> values(degree);
-  Bytes errors(error_bytes(8, degree)), packed(packed_size(field, degree));
+  Bytes packed(packed_size(field, degree));
+  Input<std::uint32_t> key(degree, 0);
+  Input<std::int32_t> values(degree, 0);
+  Input<std::uint8_t> errors(error_bytes(8, degree), 0);
   const auto prepare_seal = [&](bool random) {
-    chance.fill(errors);
-    for (std::size_t k = 0; k < degree; ++k) {
-      const auto word = static_cast<std::uint32_t>(chance.below(field.q));
-      const auto value = static_cast<std::int32_t>(chance.below(65535)) - 32767;
-      key[k] = random ? word : 0;
-      values[k] = random ? value : 0;
+    chance.fill(errors.drawn());
+    for (std::uint32_t& word : key.drawn()) word = chance.u32() % field.q;
+    for (std::int32_t& value : values.drawn()) {
+      value = static_cast<std::int32_t>(chance.u32() % 65535U) - 32767;
     }
-    if (!random) std::fill(errors.begin(), errors.end(), std::uint8_t{0});
+    key.choose(random);
+    values.choose(random);
+    errors.choose(random);
     block = expanded;
   };
   const auto run_seal = [&] {
-    prepare_key(field, key, prepared);
+    prepare_key(field, key.work(), prepared);
     multiply_by_key(field, block, 1, prepared);
-    kernels().add_and_pack(field, block.data(), degree, {values.data(), errors.data(), 8, 1638},
-                           packed.data());
+    kernels().add_and_pack(field, block.data(), degree,
+                           {values.work().data(), errors.work().data(), 8, 1638}, packed.data());
   };
 
   // Testing a share against a challenge row.
-  std::vector<std::uint32_t> share(degree);
+  Input<std::uint32_t> share(degree, field.q - 1);
   const auto prepare_share = [&](bool random) {
-    for (std::uint32_t& word : share) {
-      const auto drawn = static_cast<std::uint32_t>(chance.below(field.q));
-      word = random ? drawn : field.q - 1;
-    }
+    for (std::uint32_t& word : share.drawn()) word = chance.u32() % field.q;
+    share.choose(random);
   };
 
   // Quantising an update: zeros, or values on both sides of the clip.
-  std::vector<float> update(4096);
+  Input<float> update(4096, 0.0F);
   const auto prepare_update = [&](bool random) {
-    for (float& value : update) {
-      const auto drawn = static_cast<float>(chance.unit() * 4 - 2);
-      value = random ? drawn : 0.0F;
+    for (float& value : update.drawn()) {
+      value = static_cast<float>(chance.u32()) * 0x1p-30F - 2.0F;
     }
+    update.choose(random);
   };
   const Quantisation rule{.clip = 1, .value_max = 32767, .weight_cap = 1024, .groups = {}};
   SeededRandom rounding(3, "rounding");
@@ -167,11 +195,14 @@ auto all() -> int {
 
   const std::vector<Candidate> candidates{
       {"control: compare until different", prepare_share,
-       [&] { sink = equal_so_far(wanted, share) ? 1U : 0U; }, true},
+       [&] { sink = equal_so_far(wanted, share.work()) ? 1U : 0U; }, true},
       {"seal one polynomial", prepare_seal, run_seal},
-      {"inner_product", prepare_share, [&] { sink = inner_product(field, expanded, share); }},
+      {"inner_product", prepare_share,
+       [&] { sink = inner_product(field, expanded, share.work()); }},
       {"quantise", prepare_update,
-       [&] { sink = static_cast<std::uint32_t>(quantise(update, 100, rule, rounding)->back()); }},
+       [&] {
+         sink = static_cast<std::uint32_t>(quantise(update.work(), 100, rule, rounding)->back());
+       }},
   };
   int failures = 0;
   std::printf("path %.*s, %zu measurements, up to %d attempts\n",

@@ -15,7 +15,19 @@
 namespace consilium::fuzz {
 namespace {
 
-using namespace sealing;
+using sealing::Accepted;
+using sealing::Factor;
+using sealing::Isa;
+using sealing::Kernels;
+using sealing::kernels_of;
+using sealing::kernels_scalar;
+using sealing::lanes_max;
+using sealing::OpenedBlock;
+using sealing::packed_size;
+using sealing::PrimeField;
+using sealing::PrimePair;
+using sealing::Scale;
+using sealing::Suite;
 using Words = std::vector<std::uint32_t>;
 
 constexpr std::size_t kernels_in_all = 13;
@@ -104,7 +116,7 @@ void compare(Call&& call) {
 void try_inverse(const Choice& c, Source& source, bool with_key) {
   const Words block = source.words(std::size_t{c.field->degree} * c.lanes, c.field->two_q);
   std::vector<Factor> key(c.field->degree);
-  prepare_key(*c.field, source.words(c.field->degree, c.field->q), key);
+  sealing::prepare_key(*c.field, source.words(c.field->degree, c.field->q), key);
   compare([&](const Kernels& path) {
     Words out = block;
     path.inverse(*c.field, out.data(), c.lanes, with_key ? key.data() : nullptr);
@@ -137,8 +149,8 @@ void try_accept(const Choice& c, Source& source) {
 }
 
 void try_add_and_pack(const Choice& c, Source& source) {
-  const Scale scale = *scale_of(c.suite, c.hospitals);
-  const int eta = parameters_of(c.suite).error_eta;
+  const Scale scale = *sealing::scale_of(c.suite, c.hospitals);
+  const int eta = sealing::parameters_of(c.suite).error_eta;
   const Words block = source.words(c.count, c.field->two_q);
   std::vector<std::int32_t> values(c.count);
   for (std::int32_t& value : values) {
@@ -146,7 +158,7 @@ void try_add_and_pack(const Choice& c, Source& source) {
                 source.below(static_cast<std::uint32_t>(2 * scale.value_max + 1))) -
             static_cast<std::int32_t>(scale.value_max);
   }
-  const Bytes errors = source.bytes(error_bytes(eta, c.count));
+  const Bytes errors = source.bytes(sealing::error_bytes(eta, c.count));
   compare([&](const Kernels& path) {
     Bytes out(packed_size(*c.field, c.count) + 1, 0xa5);
     path.add_and_pack(*c.field, block.data(), c.count,
@@ -191,8 +203,9 @@ void try_subtract(const Choice& c, Source& source) {
 }
 
 void try_open_centred(const Choice& c, Source& source) {
-  const PrimeField& field = fields_of(Suite::s30)[0];
-  const auto delta = static_cast<std::int32_t>(scale_of(Suite::s30, 1 + c.hospitals % 64)->delta);
+  const PrimeField& field = sealing::fields_of(Suite::s30)[0];
+  const auto delta =
+      static_cast<std::int32_t>(sealing::scale_of(Suite::s30, 1 + c.hospitals % 64)->delta);
   const Words residues = source.words(std::size_t{field.degree} * c.lanes, field.q);
   compare([&](const Kernels& path) {
     std::vector<std::int32_t> values(residues.size());
@@ -204,11 +217,11 @@ void try_open_centred(const Choice& c, Source& source) {
 
 void try_open_two_primes(const Choice& c, Source& source) {
   const Suite suite = c.suite == Suite::s30 ? Suite::l60 : c.suite;
-  const PrimeField& first = fields_of(suite)[0];
-  const PrimeField& second = fields_of(suite)[1];
+  const PrimeField& first = sealing::fields_of(suite)[0];
+  const PrimeField& second = sealing::fields_of(suite)[1];
   const PrimePair pair{&first, &second, second.factor(second.inverse_of(first.q % second.q)),
                        std::int64_t{first.q} * second.q};
-  const std::int64_t delta = scale_of(suite, c.hospitals)->delta;
+  const std::int64_t delta = sealing::scale_of(suite, c.hospitals)->delta;
   const Words low = source.words(std::size_t{first.degree} * c.lanes, first.q);
   const Words high = source.words(low.size(), second.q);
   compare([&](const Kernels& path) {
@@ -269,7 +282,7 @@ auto try_input(BytesView input) -> bool {
   constexpr std::array suites{Suite::s30, Suite::l48, Suite::l60};
   Choice c{};
   c.suite = suites[input[1] % suites.size()];
-  const auto fields = fields_of(c.suite);
+  const auto fields = sealing::fields_of(c.suite);
   c.field = &fields[input[2] % fields.size()];
   c.lanes = 1 + input[3] % lanes_max;
   c.count = std::size_t{8} * (input[4] % 40);

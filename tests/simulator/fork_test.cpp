@@ -9,8 +9,6 @@
 namespace consilium::simulator {
 namespace {
 
-using ledger::RoundState;
-
 constexpr std::size_t accomplice = 3;  // of four: f = 1
 
 struct Schedule {
