@@ -140,7 +140,7 @@ struct VectorWork::State {
         integers(hospitals, std::vector<std::int32_t>(length)),
         bodies(hospitals, Bytes(layout.body_size())),
         keys(hospitals),
-        opened(length) {
+        opened(layout.polynomials() * layout.degree()) {
     for (std::uint32_t hospital = 0; hospital < hospitals; ++hospital) {
       updates.push_back(update_of(seed, hospital + 1U, length - update_header));
     }
@@ -221,12 +221,11 @@ auto VectorWork::add_and_open() -> AddedAndOpened {
   for (std::uint32_t block = 0; block < s.layout.blocks(); ++block) {
     taken.add_ms += milliseconds([&] { must(s.opener->add_block(block)); });
     taken.open_ms += milliseconds([&] {
-      const OpenedBlock seen = s.opener->open_block(block);
+      const auto values = out.first(s.words_of(block));
+      const OpenedBlock seen = s.opener->open_block(block, values);
+      out = out.subspan(values.size());
       CONSILIUM_ENSURE(*std::max_element(seen.largest.begin(), seen.largest.end()) <=
                        s.scale.error_bound);
-      const std::size_t used = s.layout.used_slots(block);
-      std::copy_n(s.opener->opened_values().begin(), used, out.begin());
-      out = out.subspan(used);
     });
   }
   return taken;
@@ -234,7 +233,7 @@ auto VectorWork::add_and_open() -> AddedAndOpened {
 
 auto VectorWork::opened_the_sum() const -> bool {
   const State& s = *state_;
-  for (std::size_t at = 0; at < s.opened.size(); ++at) {
+  for (std::size_t at = 0; at < s.layout.length(); ++at) {
     std::int64_t total = 0;
     for (const auto& one : s.integers) total += one[at];
     if (total != s.opened[at]) return false;

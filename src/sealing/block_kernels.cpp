@@ -168,8 +168,14 @@ void subtract(const PrimeField& field, const std::uint32_t* masked, std::size_t 
   }
 }
 
+void unmask(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes, const Factor* key,
+            std::uint32_t* sum) {
+  inverse(field, block, lanes, key);
+  subtract(field, block, std::size_t{field.degree} * lanes, sum);
+}
+
 void open_centred(const PrimeField& field, const std::uint32_t* residues, std::size_t degree,
-                  std::uint32_t lanes, std::int32_t delta, std::int32_t* values,
+                  std::uint32_t lanes, std::int32_t delta, std::int64_t* values,
                   OpenedBlock& opened) {
   const auto q = static_cast<std::int32_t>(field.q);
   const float reciprocal = 1.0F / static_cast<float>(delta);
@@ -304,6 +310,7 @@ const Kernels kernels_scalar{.isa = Isa::scalar,
                              .pack = pack_residues,
                              .unpack = unpack_residues,
                              .add_packed = add_packed_residues,
+                             .unmask = unmask,
                              .subtract = subtract,
                              .open_centred = open_centred,
                              .open_two_primes = open_two_primes,

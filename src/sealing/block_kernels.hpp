@@ -92,13 +92,16 @@ struct Kernels {
   /// sum ← sum + unpacked mod q; returns as unpack does.
   std::uint32_t (*add_packed)(const PrimeField& field, const std::uint8_t* packed,
                               std::size_t count, std::uint32_t* sum);
+  /// inverse and subtract in one: sum ← sum − N·INTT(block ⊙ key). The block is used up.
+  void (*unmask)(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
+                 const Factor* key, std::uint32_t* sum);
   /// sum ← sum − masked mod q, canonical; masked in [0, 2q).
   void (*subtract)(const PrimeField& field, const std::uint32_t* masked, std::size_t count,
                    std::uint32_t* sum);
   /// Single-prime suites: X = ⌊(2V + Δ)/2Δ⌋ and r = V − ΔX of V = centred residues. Public values.
   /// Δ ≥ 2, |X| < 2²³.
   void (*open_centred)(const PrimeField& field, const std::uint32_t* residues, std::size_t degree,
-                       std::uint32_t lanes, std::int32_t delta, std::int32_t* values,
+                       std::uint32_t lanes, std::int32_t delta, std::int64_t* values,
                        OpenedBlock& opened);
   /// Two-prime suites: V by the Chinese remainder theorem, then X and r as above. Public values.
   void (*open_two_primes)(const PrimePair& primes, const std::uint32_t* first,

@@ -37,6 +37,11 @@ struct Wide {
   }
   static auto load(const std::uint32_t* from) -> Word { return load_bytes(from); }
   static void store(void* to, Word value) { _mm256_storeu_si256(static_cast<__m256i*>(to), value); }
+  /// 8 signed words as 64 bits each.
+  static void store_signed(std::int64_t* to, Word value) {
+    store(to, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(value)));
+    store(to + 4, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(value, 1)));
+  }
   static auto add(Word a, Word b) -> Word { return _mm256_add_epi32(a, b); }
   static auto sub(Word a, Word b) -> Word { return _mm256_sub_epi32(a, b); }
   static auto min(Word a, Word b) -> Word { return _mm256_min_epu32(a, b); }
@@ -277,6 +282,7 @@ const Kernels kernels_avx2{.isa = Isa::avx2,
                            .pack = pack_residues,
                            .unpack = unpack_residues,
                            .add_packed = add_packed_residues,
+                           .unmask = unmask,
                            .subtract = subtract,
                            .open_centred = open_centred,
                            // AVX2 has no conversion between doubles and 64-bit integers.

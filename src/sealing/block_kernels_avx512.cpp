@@ -93,6 +93,11 @@ struct Wide {
   static void store_part(std::uint32_t* to, Word value, std::size_t count) {
     _mm512_mask_storeu_epi32(to, first(count), value);
   }
+  /// 16 signed words as 64 bits each.
+  static void store_signed(std::int64_t* to, Word value) {
+    _mm512_storeu_si512(to, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(value)));
+    _mm512_storeu_si512(to + 8, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(value, 1)));
+  }
   static auto add(Word a, Word b) -> Word { return _mm512_add_epi32(a, b); }
   static auto sub(Word a, Word b) -> Word { return _mm512_sub_epi32(a, b); }
   static auto min(Word a, Word b) -> Word { return _mm512_min_epu32(a, b); }
@@ -377,6 +382,7 @@ const Kernels kernels_avx512{.isa = Isa::avx512,
                              .pack = pack_residues,
                              .unpack = unpack_residues,
                              .add_packed = add_packed_residues,
+                             .unmask = unmask,
                              .subtract = subtract,
                              .open_centred = open_centred,
                              .open_two_primes = open_two_primes,

@@ -159,6 +159,17 @@ inline void inverse_of_few_lanes(const PrimeField& field, std::uint32_t* block, 
   }
 }
 
+/// … or, when a sum is opened, taken off it.
+struct FromSum {
+  const PrimeField& field;
+  std::uint32_t* sum;
+  void operator()(const std::uint32_t*, std::size_t word, Wide::Word value, bool) const {
+    const auto q = Wide::all(field.q);
+    const auto taken = Wide::sub(q, canonical(value, q));
+    Wide::store(sum + word, canonical(Wide::add(Wide::load(sum + word), taken), q));
+  }
+};
+
 /// All stages, as many a pass as registers hold. The first pass takes the key along, the last one
 /// hands its results to `put`.
 template <bool whole, typename Put>
@@ -301,8 +312,18 @@ inline void subtract(const PrimeField& field, const std::uint32_t* masked, std::
   kernels_scalar.subtract(field, masked + at, count - at, sum + at);
 }
 
+inline void unmask(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
+                   const Factor* key, std::uint32_t* sum) {
+  if (lanes == lanes_max) {
+    passes<true>(field, block, lanes, key, FromSum{field, sum});
+    return;
+  }
+  inverse(field, block, lanes, key);
+  subtract(field, block, std::size_t{field.degree} * lanes, sum);
+}
+
 inline void open_centred(const PrimeField& field, const std::uint32_t* residues, std::size_t degree,
-                         std::uint32_t lanes, std::int32_t delta, std::int32_t* values,
+                         std::uint32_t lanes, std::int32_t delta, std::int64_t* values,
                          OpenedBlock& opened) {
   if (lanes != lanes_max) {
     kernels_scalar.open_centred(field, residues, degree, lanes, delta, values, opened);
@@ -313,8 +334,8 @@ inline void open_centred(const PrimeField& field, const std::uint32_t* residues,
     typename Wide::Residuals seen;
     for (std::size_t k = 0; k < degree; ++k) {
       const std::size_t at = k * lanes_max + lane;
-      const auto value = seen.round(Wide::load(residues + at), field.q, delta, reciprocal);
-      Wide::store(reinterpret_cast<std::uint32_t*>(values) + at, value);
+      Wide::store_signed(values + at,
+                         seen.round(Wide::load(residues + at), field.q, delta, reciprocal));
     }
     seen.finish(opened, lane);
   }

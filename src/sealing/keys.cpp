@@ -200,7 +200,8 @@ auto BoxKey::agree(const BoxPublicKey& other) const -> Result<SecretBytes> {
                 "Masks are agreed with classical box keys; ask for classical boxes or delivery A.");
   }
   SecretBytes shared(crypto_scalarmult_BYTES);
-  if (crypto_scalarmult(shared.expose().data(), opener_->classical.expose().data(), other.bytes.data()) == 0)
+  if (crypto_scalarmult(shared.expose().data(), opener_->classical.expose().data(),
+                        other.bytes.data()) == 0)
     return shared;
   return fail("bad_key", "box key", "This is no usable X25519 key; its owner must make a new one.");
 }

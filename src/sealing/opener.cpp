@@ -152,7 +152,7 @@ auto Opener::packed_sum(std::uint32_t block) -> BytesView {
   return packed_;
 }
 
-auto Opener::open_block(std::uint32_t block) -> OpenedBlock {
+auto Opener::open_block(std::uint32_t block, std::span<std::int64_t> values) -> OpenedBlock {
   const std::uint32_t lanes = layout_.lanes(block);
   expanded_.resize(std::size_t{layout_.degree()} * lanes);
   for (std::size_t prime = 0; prime < sums_.size(); ++prime) {
@@ -160,12 +160,19 @@ auto Opener::open_block(std::uint32_t block) -> OpenedBlock {
            expanded_);
     open_prime(prime, expanded_, sums_[prime], lanes);
   }
-  return round_values(sums_, lanes);
+  return round_values(sums_, lanes, values);
+}
+
+auto Opener::open_block(std::uint32_t block) -> OpenedBlock {
+  rounded_.resize(std::size_t{layout_.degree()} * layout_.lanes(block));
+  return open_block(block, rounded_);
 }
 
 auto Opener::open(std::span<const std::uint32_t> key) -> Result<OpenedSum> {
   OpenedSum opened;
-  opened.values.reserve(layout_.length());
+  // Room for whole polynomials: the padding is looked at and cut off at the end.
+  opened.values.resize(layout_.polynomials() * layout_.degree());
+  std::span<std::int64_t> rest = opened.values;
   use_key(key);
   ResidualTest test(layout_, bodies_.size(), eta_, scale_);
   std::vector<Digest> leaves;
@@ -175,12 +182,13 @@ auto Opener::open(std::span<const std::uint32_t> key) -> Result<OpenedSum> {
   for (std::uint32_t block = 0; block < layout_.blocks() && residuals_good; ++block) {
     CONSILIUM_CHECK(add_block(block));
     leaves.push_back(chunk_leaf(chunk_header(round_, HospitalId{0}, block), packed_sum(block)));
-    const OpenedBlock seen = open_block(block);
-    const auto used = static_cast<std::ptrdiff_t>(layout_.used_slots(block));
-    opened.values.insert(opened.values.end(), rounded_.begin(), rounded_.begin() + used);
-    values_good = values_good && seen.value_max <= value_limit &&
-                  std::all_of(rounded_.begin() + used, rounded_.end(),
-                              [](std::int64_t padding) { return padding == 0; });
+    const auto values = rest.first(std::size_t{layout_.lanes(block)} * layout_.degree());
+    rest = rest.subspan(values.size());
+    const OpenedBlock seen = open_block(block, values);
+    const auto padding = values.subspan(layout_.used_slots(block));
+    values_good =
+        values_good && seen.value_max <= value_limit &&
+        std::all_of(padding.begin(), padding.end(), [](std::int64_t value) { return value == 0; });
     for (std::uint32_t lane = 0; lane < layout_.lanes(block); ++lane) {
       residuals_good =
           test.polynomial(seen.largest.at(lane), seen.squares.at(lane)) && residuals_good;
@@ -196,6 +204,7 @@ auto Opener::open(std::span<const std::uint32_t> key) -> Result<OpenedSum> {
                 "The opened sum is larger than honest values can make it; the candidate is "
                 "refused.");
   }
+  opened.values.resize(layout_.length());
   opened.residual_rms = test.rms(layout_.degree());
   opened.body_sum_root = body_root(layout_, std::move(leaves));
   opened.values_digest = digest_of(opened.values);
@@ -212,7 +221,8 @@ auto Opener::fits_first_polynomial(std::span<const std::uint32_t> key) -> Result
     open_prime(prime, expanded, values[prime], 1);
   }
   ResidualTest test(layout_, bodies_.size(), eta_, scale_);
-  const OpenedBlock seen = round_values(values, 1);
+  rounded_.resize(layout_.degree());
+  const OpenedBlock seen = round_values(values, 1, rounded_);
   return test.polynomial(seen.largest[0], seen.squares[0]);
 }
 
@@ -238,25 +248,22 @@ void Opener::open_prime(std::size_t prime, std::span<std::uint32_t> expanded,
                         std::span<std::uint32_t> sealed, std::uint32_t lanes) const {
   const PrimeField& field = layout_.fields()[prime];
   const std::size_t degree = layout_.degree();
-  multiply_by_key(field, expanded, lanes, std::span(prepared_).subspan(prime * degree, degree));
-  kernels().subtract(field, expanded.data(), sealed.size(), sealed.data());
+  const auto key = std::span(prepared_).subspan(prime * degree, degree);
+  CONSILIUM_ENSURE(expanded.size() == degree * lanes && sealed.size() == expanded.size());
+  kernels().unmask(field, expanded.data(), lanes, key.data(), sealed.data());
 }
 
-/// Rounds one block into rounded_.
-auto Opener::round_values(std::span<const std::vector<std::uint32_t>> residues, std::uint32_t lanes)
-    -> OpenedBlock {
+auto Opener::round_values(std::span<const std::vector<std::uint32_t>> residues, std::uint32_t lanes,
+                          std::span<std::int64_t> values) const -> OpenedBlock {
+  CONSILIUM_ENSURE(values.size() == residues[0].size());
   OpenedBlock seen;
-  const std::size_t words = residues[0].size();
-  rounded_.resize(words);
   if (residues.size() == 1) {
-    narrow_.resize(words);
     kernels().open_centred(layout_.fields()[0], residues[0].data(), layout_.degree(), lanes,
-                           static_cast<std::int32_t>(scale_.delta), narrow_.data(), seen);
-    std::copy(narrow_.begin(), narrow_.end(), rounded_.begin());
-    return seen;
+                           static_cast<std::int32_t>(scale_.delta), values.data(), seen);
+  } else {
+    kernels().open_two_primes(pair_, residues[0].data(), residues[1].data(), layout_.degree(),
+                              lanes, scale_.delta, values.data(), seen);
   }
-  kernels().open_two_primes(pair_, residues[0].data(), residues[1].data(), layout_.degree(), lanes,
-                            scale_.delta, rounded_.data(), seen);
   return seen;
 }
 

@@ -32,7 +32,9 @@ class Opener {
   [[nodiscard]] auto add_block(std::uint32_t block) -> Result<void>;
   /// The packed C of the block added last.
   [[nodiscard]] auto packed_sum(std::uint32_t block) -> BytesView;
-  /// X of the block added last, in `opened_values`; C is used up.
+  /// X of the block added last into `values`, padding and all; C is used up.
+  [[nodiscard]] auto open_block(std::uint32_t block, std::span<std::int64_t> values) -> OpenedBlock;
+  /// The same into `opened_values`.
   [[nodiscard]] auto open_block(std::uint32_t block) -> OpenedBlock;
   [[nodiscard]] auto opened_values() const -> std::span<const std::int64_t> { return rounded_; }
   /// r = V − ΔX of one place of the block opened last.
@@ -46,7 +48,8 @@ class Opener {
   void open_prime(std::size_t prime, std::span<std::uint32_t> expanded,
                   std::span<std::uint32_t> sealed, std::uint32_t lanes) const;
   [[nodiscard]] auto round_values(std::span<const std::vector<std::uint32_t>> residues,
-                                  std::uint32_t lanes) -> OpenedBlock;
+                                  std::uint32_t lanes, std::span<std::int64_t> values) const
+      -> OpenedBlock;
   [[nodiscard]] auto key_digest(std::span<const std::uint32_t> key) const -> Digest;
 
   const RoundParameters& round_;
@@ -58,7 +61,6 @@ class Opener {
   std::vector<Factor> prepared_;                  ///< S, prime after prime
   std::vector<std::vector<std::uint32_t>> sums_;  ///< C of one block, one prime each
   std::vector<std::uint32_t> expanded_;
-  std::vector<std::int32_t> narrow_;
   std::vector<std::int64_t> rounded_;
   Bytes packed_;
   std::vector<std::vector<std::uint32_t>> first_sealed_, first_public_;

@@ -208,7 +208,7 @@ void try_open_centred(const Choice& c, Source& source) {
       static_cast<std::int32_t>(sealing::scale_of(Suite::s30, 1 + c.hospitals % 64)->delta);
   const Words residues = source.words(std::size_t{field.degree} * c.lanes, field.q);
   compare([&](const Kernels& path) {
-    std::vector<std::int32_t> values(residues.size());
+    std::vector<std::int64_t> values(residues.size());
     OpenedBlock opened;
     path.open_centred(field, residues.data(), field.degree, c.lanes, delta, values.data(), opened);
     return std::tuple(values, opened.value_max, opened.largest, opened.squares);

@@ -48,7 +48,7 @@ auto random_bytes(std::size_t count, Random& random) -> Bytes {
   return out;
 }
 
-TEST(Kernels, invert_and_seal_the_same_in_every_number_of_lanes) {
+TEST(Kernels, invert_seal_and_unmask_the_same_in_every_number_of_lanes) {
   SeededRandom random(1, "kernels");
   for (const Kernels* path : wide_paths()) {
     for (const PrimeField* field : all_fields()) {
@@ -66,6 +66,13 @@ TEST(Kernels, invert_and_seal_the_same_in_every_number_of_lanes) {
           ASSERT_EQ(got, expected)
               << isa_name(path->isa) << " q " << field->q << " lanes " << lanes;
         }
+        Words sum = edgy_words(start.size(), field->q, random);
+        Words wide_sum = sum;
+        Words block_a = start;
+        Words block_b = start;
+        kernels_scalar.unmask(*field, block_a.data(), lanes, key.data(), sum.data());
+        path->unmask(*field, block_b.data(), lanes, key.data(), wide_sum.data());
+        ASSERT_EQ(wide_sum, sum) << isa_name(path->isa) << " q " << field->q << " lanes " << lanes;
         std::vector<std::int32_t> values(start.size());
         for (std::int32_t& value : values) value = static_cast<std::int32_t>(random.below(9)) - 4;
         const Bytes errors = random_bytes(error_bytes(8, start.size()), random);
@@ -217,14 +224,14 @@ TEST(Kernels, open_to_the_same_sums_and_residuals) {
       }
       // X and r as the specification writes them, in 64 bits.
       OpenedBlock expected;
-      std::vector<std::int32_t> sums;
+      std::vector<std::int64_t> sums;
       for (std::size_t at = 0; at < residues.size(); ++at) {
         std::int64_t v = residues[at];
         if (2 * v > field.q) v -= field.q;
         const auto x = static_cast<std::int64_t>(
             std::floor(static_cast<long double>(2 * v + delta) / (2.0L * delta)));
         const std::int64_t r = v - delta * x;
-        sums.push_back(static_cast<std::int32_t>(x));
+        sums.push_back(x);
         const std::size_t lane = at % lanes;
         expected.value_max = std::max(expected.value_max, std::abs(x));
         expected.largest.at(lane) = std::max(expected.largest.at(lane), std::abs(r));
@@ -232,7 +239,7 @@ TEST(Kernels, open_to_the_same_sums_and_residuals) {
       }
       for (const Kernels* path : paths) {
         OpenedBlock seen;
-        std::vector<std::int32_t> got(residues.size());
+        std::vector<std::int64_t> got(residues.size());
         path->open_centred(field, residues.data(), field.degree, lanes, delta, got.data(), seen);
         ASSERT_EQ(got, sums) << isa_name(path->isa) << " lanes " << lanes;
         EXPECT_EQ(seen.value_max, expected.value_max);
