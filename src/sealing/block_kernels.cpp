@@ -133,12 +133,6 @@ void add_and_pack(const PrimeField& field, const std::uint32_t* block, std::size
   }
 }
 
-void seal(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes, const Factor* key,
-          const Addend& addend, std::uint8_t* out) {
-  inverse(field, block, lanes, key);
-  add_and_pack(field, block, std::size_t{field.degree} * lanes, addend, out);
-}
-
 void pack_residues(const PrimeField& field, const std::uint32_t* residues, std::size_t count,
                    std::uint8_t* out) {
   Packer packer(field.bits, out);
@@ -306,7 +300,6 @@ const Kernels kernels_scalar{.isa = Isa::scalar,
                              .inverse = inverse,
                              .accept = accept,
                              .add_and_pack = add_and_pack,
-                             .seal = seal,
                              .pack = pack_residues,
                              .unpack = unpack_residues,
                              .add_packed = add_packed_residues,

@@ -80,9 +80,6 @@ struct Kernels {
   /// out ← packed (block + Δ·x + e mod q), block in [0, 2q). `count` is a multiple of 8.
   void (*add_and_pack)(const PrimeField& field, const std::uint32_t* block, std::size_t count,
                        const Addend& addend, std::uint8_t* out);
-  /// inverse and add_and_pack in one: what sealing a block is. The block is used up.
-  void (*seal)(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
-               const Factor* key, const Addend& addend, std::uint8_t* out);
   /// `bits` a residue, little-endian bit order. `count` is a multiple of 8.
   void (*pack)(const PrimeField& field, const std::uint32_t* residues, std::size_t count,
                std::uint8_t* out);

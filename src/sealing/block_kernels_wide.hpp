@@ -65,7 +65,7 @@ inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t lane
         for (std::size_t i = 0; i < rows; ++i) {
           const std::size_t word = (first_row + i * half0) * row_size + lane;
           if constexpr (whole) {
-            put(block, word, x[i], j + 1 == half0 && lane + Wide::width == row_size);
+            put(block, word, x[i]);
           } else {
             Register::store_part(block + word, x[i], row_size);
           }
@@ -77,13 +77,13 @@ inline void pass(const PrimeField& field, std::uint32_t* block, std::size_t lane
 
 /// A pass' results go back to where they came from …
 struct ToBlock {
-  void operator()(std::uint32_t* block, std::size_t word, Wide::Word value, bool) const {
+  void operator()(std::uint32_t* block, std::size_t word, Wide::Word value) const {
     Wide::store(block + word, value);
   }
 };
 
-/// … or, after the last one, plus Δ·x + e and packed onto the wire. `ends` a run of neighbouring
-/// words, whose last store must not touch what follows.
+/// Plus Δ·x + e, and packed onto the wire. `ends` the block, whose last store must not touch what
+/// follows. (In the transform's last pass instead, with eight rows at once, this took longer.)
 template <bool small>
 struct ToWire {
   const PrimeField& field;
@@ -99,7 +99,7 @@ struct ToWire {
   static auto is_enough(const Addend& addend) -> bool {
     return addend.eta == 8 && addend.delta < (std::int64_t{1} << 15U);
   }
-  void operator()(const std::uint32_t*, std::size_t word, Wide::Word value, bool ends) const {
+  void put(std::size_t word, Wide::Word value, bool ends) const {
     const auto q = Wide::all(field.q);
     const auto x = Wide::load(reinterpret_cast<const std::uint32_t*>(addend.values) + word);
     auto sum = canonical(value, q);
@@ -159,11 +159,11 @@ inline void inverse_of_few_lanes(const PrimeField& field, std::uint32_t* block, 
   }
 }
 
-/// … or, when a sum is opened, taken off it.
+/// … or, when a sum is opened, are taken off it.
 struct FromSum {
   const PrimeField& field;
   std::uint32_t* sum;
-  void operator()(const std::uint32_t*, std::size_t word, Wide::Word value, bool) const {
+  void operator()(const std::uint32_t*, std::size_t word, Wide::Word value) const {
     const auto q = Wide::all(field.q);
     const auto taken = Wide::sub(q, canonical(value, q));
     Wide::store(sum + word, canonical(Wide::add(Wide::load(sum + word), taken), q));
@@ -220,9 +220,9 @@ inline void inverse(const PrimeField& field, std::uint32_t* block, std::uint32_t
 template <bool small>
 inline void add_and_pack_whole(const PrimeField& field, const std::uint32_t* block,
                                std::size_t count, const Addend& addend, std::uint8_t* out) {
-  const ToWire<small> put(field, addend, out);
+  const ToWire<small> wire(field, addend, out);
   for (std::size_t at = 0; at < count; at += Wide::width) {
-    put(block, at, Wide::load(block + at), at + Wide::width == count);
+    wire.put(at, Wide::load(block + at), at + Wide::width == count);
   }
 }
 
@@ -240,18 +240,6 @@ inline void add_and_pack(const PrimeField& field, const std::uint32_t* block, st
   rest.errors += whole * static_cast<std::size_t>(addend.eta) / 4;
   kernels_scalar.add_and_pack(field, block + whole, count - whole, rest,
                               out + packed_size(field, whole));
-}
-
-inline void seal(const PrimeField& field, std::uint32_t* block, std::uint32_t lanes,
-                 const Factor* key, const Addend& addend, std::uint8_t* out) {
-  if (lanes != lanes_max) {
-    inverse(field, block, lanes, key);
-    add_and_pack(field, block, std::size_t{field.degree} * lanes, addend, out);
-  } else if (ToWire<true>::is_enough(addend)) {
-    passes<true>(field, block, lanes, key, ToWire<true>(field, addend, out));
-  } else {
-    passes<true>(field, block, lanes, key, ToWire<false>(field, addend, out));
-  }
 }
 
 inline void pack_residues(const PrimeField& field, const std::uint32_t* residues, std::size_t count,

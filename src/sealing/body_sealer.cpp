@@ -54,8 +54,8 @@ void BodySealer::seal_block(std::uint32_t block, std::span<std::uint8_t> chunk) 
   for (std::size_t prime = 0; prime < layout_.fields().size(); ++prime) {
     const PrimeField& field = layout_.fields()[prime];
     expand(round_.seed, block, static_cast<std::uint8_t>(prime), field, work);
-    kernels().seal(field, work.data(), lanes,
-                   prepared_key_.expose().subspan(prime * degree, degree).data(), addend, payload);
+    multiply_by_key(field, work, lanes, prepared_key_.expose().subspan(prime * degree, degree));
+    kernels().add_and_pack(field, work.data(), words, addend, payload);
     payload += packed_size(field, words);
   }
 }
