@@ -36,7 +36,7 @@ constexpr std::size_t sync_together_min = 3;
 /// Names of blobs that need no second sync; forgotten all at once when there are more.
 constexpr std::size_t durable_names_max = 65'536;
 /// A long blob goes to the disk while it is being written, so that the sync at its end is short.
-constexpr std::uint64_t send_to_disk_every = std::uint64_t{4} << 20U;
+constexpr std::uint64_t send_to_disk_every = std::uint64_t{1} << 20U;
 
 class Descriptor {
  public:

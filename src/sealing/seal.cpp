@@ -1,5 +1,7 @@
 // The hospital's side: one vector in; a body, boxes and a manifest out.
 
+#include <type_traits>
+
 #include "body_pipeline.hpp"
 #include "body_sealer.hpp"
 
@@ -27,13 +29,14 @@ template <typename Value>
 auto check_values(const RoundParameters& round, std::span<const Value> values,
                   std::int64_t value_max) -> Result<void> {
   // Signs of x_max − x and x_max + x; unsigned, since a bad value may be as large as it likes.
-  const auto limit = static_cast<std::uint64_t>(value_max);
-  std::uint64_t outside = 0;
+  using Word = std::make_unsigned_t<Value>;
+  const auto limit = static_cast<Word>(value_max);
+  Word outside = 0;
   for (const Value value : values) {
-    const auto shifted = static_cast<std::uint64_t>(std::int64_t{value}) + limit;
+    const Word shifted = static_cast<Word>(value) + limit;
     outside |= (2 * limit - shifted) | shifted;
   }
-  if ((outside >> 63U) != 0) {
+  if ((outside >> (8 * sizeof(Word) - 1)) != 0) {
     return fail("bad_value", "round " + std::to_string(round.round.value),
                 "A value is larger than the round allows; nothing was sealed.");
   }
