@@ -103,7 +103,15 @@ auto bodies_of_set(const RoundContext& context) -> Result<std::vector<Bytes>> {
 }
 
 auto published_sums(const RoundContext& context) -> Result<std::map<MinerId, Bytes>> {
-  if (!context.is_masked()) return blobs_of(context, context.round.share_sums);
+  if (!context.is_masked()) {
+    auto sums = blobs_of(context, context.round.share_sums);
+    const auto committee =
+        sealing::committee_of(static_cast<std::uint16_t>(context.round.miners.size()));
+    if (sums.size() < committee.threshold && context.round.share_sums.size() >= committee.threshold)
+      return fail("blob_unavailable", context.place(),
+                  "Share sums stand on the ledger and cannot be had now; asked for again.");
+    return sums;
+  }
   std::vector<Bytes> keys;
   for (const auto& [member, digest] : context.round.masked_keys) {
     CONSILIUM_TRY(auto key, context.storage.get_blob(digest));

@@ -48,9 +48,10 @@ struct RoundContext {
 
 /// The bodies of the set, in its order. Error: `blob_unavailable`.
 [[nodiscard]] auto bodies_of_set(const RoundContext& context) -> Result<std::vector<Bytes>>;
-/// The share sums that can be had: one that is withheld counts as wrong. In delivery C the sum of
-/// all masked keys stands as that of miner 1. Errors: those of sum_masked_keys, `blob_unavailable`
-/// (delivery C: every key is needed).
+/// The share sums that can be had: one that is withheld counts as wrong, but so many that too few
+/// are left are asked for again. In delivery C the sum of all masked keys stands as that of miner
+/// 1. Errors: those of sum_masked_keys, `blob_unavailable` (fewer than t of those published, or in
+/// delivery C any of the keys).
 [[nodiscard]] auto published_sums(const RoundContext& context) -> Result<std::map<MinerId, Bytes>>;
 
 // --- the audit (failed_opening.cpp)

@@ -546,9 +546,13 @@ void World::check_node(std::size_t at) {
     const bool opened = round.state == ledger::RoundState::opened ||
                         round.state == ledger::RoundState::judging ||
                         round.state == ledger::RoundState::accepted ||
-                        round.state == ledger::RoundState::rolled_back;
-    if (!opened) continue;
+                        (round.state == ledger::RoundState::rolled_back && round.opened_sum);
     const std::size_t t = threshold_of(round);
+    // A set that did not open is given up by t of the committee, and by fewer not.
+    if (round.state == ledger::RoundState::rolled_back && !round.opened_sum &&
+        round.failure_words.size() < t)
+      found("round " + std::to_string(id.value) + " given up without its threshold");
+    if (!opened) continue;
     if (round.ready.size() < t || round.share_sums.size() < t || round.results.size() < t ||
         round.set.size() < round.policy.honest_min) {
       found("round " + std::to_string(id.value) + " opened without its threshold");
