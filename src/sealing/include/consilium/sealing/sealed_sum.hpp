@@ -7,10 +7,10 @@
 ///   anyone    open_sum()
 ///
 /// Everything here is a pure function of its arguments; randomness is handed in, files live
-/// elsewhere (but the set log, set_log.hpp). Works on one thread. Cost of a few thousand parameters
-/// and a committee of 4: seal 2 ms, open_share 0.3 ms, open_sum of four 0.5 ms; of a million: seal
-/// 35 ms, check_body 11 ms, open_sum of four 110 ms (S30, scalar code, one core of a shared
-/// machine).
+/// elsewhere (but the set log, set_log.hpp). Works on one thread, and on two where it says so. Cost
+/// of a thousand parameters and a committee of 4: seal 0.6 ms, open_share 0.07 ms; of a million:
+/// seal 8 ms (2 of them sealing, the rest hashing), check_body 4.5 ms, open_sum of ten 13 ms (S30,
+/// AVX-512, one core; docs/benchmarks.md).
 
 #include <map>
 #include <vector>
