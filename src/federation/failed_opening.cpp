@@ -18,15 +18,13 @@ using sealing::AuditStep;
 auto blobs_of(const RoundContext& context, const std::map<HospitalId, Digest>& named)
     -> std::map<MinerId, Bytes> {
   std::map<MinerId, Bytes> out;
-  const auto& miners = context.round.miners;
   for (const auto& [owner, digest] : named) {
     auto bytes = context.storage.get_blob(digest);
     if (!bytes) {
       context.remark("member " + std::to_string(owner.value) + ": " + bytes.error().code);
       continue;
     }
-    const auto at = std::find(miners.begin(), miners.end(), owner);
-    out.emplace(MinerId{static_cast<std::uint16_t>(at - miners.begin() + 1)}, std::move(*bytes));
+    out.emplace(miner_of(context.round, owner).value(), std::move(*bytes));
   }
   return out;
 }

@@ -26,10 +26,6 @@ auto record_name(RoundId round, std::string_view what) -> std::string {
   return "rounds/" + std::to_string(round.value) + "/" + std::string(what);
 }
 
-auto contains(const std::vector<HospitalId>& list, HospitalId id) -> bool {
-  return std::find(list.begin(), list.end(), id) != list.end();
-}
-
 /// What may be different at the next block, without anybody being to blame.
 auto is_to_try_again(std::string_view code) -> bool {
   return code == "blob_unavailable" || code == "unavailable" || code == "bad_key";
@@ -90,13 +86,6 @@ struct Participant::Parts {
   }
 
   [[nodiscard]] auto is_hospital() const -> bool { return cases != nullptr; }
-
-  /// This member's place in the round's committee, if it has one.
-  [[nodiscard]] auto miner_of(const RoundRecord& round) const -> std::optional<MinerId> {
-    const auto at = std::find(round.miners.begin(), round.miners.end(), identity.self);
-    if (at == round.miners.end()) return std::nullopt;
-    return MinerId{static_cast<std::uint16_t>(at - round.miners.begin() + 1)};
-  }
 
   /// One member acts at once, the others stand in later, in the order of their ids.
   [[nodiscard]] auto is_my_turn(const State& state, Height since) const -> bool {
@@ -294,7 +283,7 @@ struct Participant::Parts {
   }
 
   auto attestation(const State& state, const RoundRecord& round) -> Next {
-    const auto miner = miner_of(round);
+    const auto miner = miner_of(round, identity.self);
     if (!miner) return std::nullopt;
     const auto parameters = state.parameters_of(round);
     Work& w = work[round.id];
@@ -363,7 +352,7 @@ struct Participant::Parts {
   // --------------------------------------------------------------------------------------------------
 
   auto readiness(const State& state, const RoundRecord& round) -> Next {
-    const auto miner = miner_of(round);
+    const auto miner = miner_of(round, identity.self);
     if (!miner || contains(round.ready, identity.self)) return std::nullopt;
     const auto parameters = state.parameters_of(round);
     CONSILIUM_TRY(const bool all, holds_all_shares(round, parameters, *miner));
@@ -391,7 +380,7 @@ struct Participant::Parts {
   }
 
   auto share_publication(const State& state, const RoundRecord& round) -> Next {
-    const auto miner = miner_of(round);
+    const auto miner = miner_of(round, identity.self);
     if (!miner || !contains(round.ready, identity.self) ||
         round.share_sums.contains(identity.self)) {
       return std::nullopt;
@@ -445,7 +434,7 @@ struct Participant::Parts {
   }
 
   auto result(const State& state, const RoundRecord& round) -> Next {
-    const auto miner = miner_of(round);
+    const auto miner = miner_of(round, identity.self);
     if (!miner || round.results.contains(identity.self)) return std::nullopt;
     const RoundContext context = context_of(state, round);
     Work& w = work[round.id];
@@ -476,7 +465,7 @@ struct Participant::Parts {
   /// The audit of a set that did not open. Its shares must outlast it: erased sooner, one lying
   /// miner could leave any hospital without an answer (attack 3).
   auto audit(const State& state, const RoundRecord& round) -> Next {
-    const auto miner = miner_of(round);
+    const auto miner = miner_of(round, identity.self);
     Work& w = work[round.id];
     const auto shares = [&]() -> Result<const std::vector<sealing::ShareOpening>*> {
       CONSILIUM_TRY(const bool all, holds_all_shares(round, state.parameters_of(round), *miner));

@@ -8,6 +8,11 @@ namespace consilium::federation {
 
 using Next = Result<std::optional<ledger::Body>>;
 
+[[nodiscard]] auto contains(const std::vector<HospitalId>& list, HospitalId id) -> bool;
+/// A member's place in the round's committee, if it has one.
+[[nodiscard]] auto miner_of(const ledger::RoundRecord& round, HospitalId member)
+    -> std::optional<MinerId>;
+
 /// One round as one node looks at it. Everything referenced outlives the step.
 struct RoundContext {
   const Identity& identity;

@@ -17,10 +17,6 @@ auto members_of(const RoundRecord& round) -> std::vector<HospitalId> {
   return members;
 }
 
-auto contains(const std::vector<HospitalId>& list, HospitalId id) -> bool {
-  return std::find(list.begin(), list.end(), id) != list.end();
-}
-
 /// Π as this node knows it: from its own log; without a set of the family there, from the set that
 /// the ledger says froze first, so that who was away then can take part. Either way the partition
 /// is made here, never taken over.
@@ -38,6 +34,16 @@ auto known_partition(const RoundContext& context, const sealing::SetLogEntry& en
 
 }  // namespace
 
+auto contains(const std::vector<HospitalId>& list, HospitalId id) -> bool {
+  return std::find(list.begin(), list.end(), id) != list.end();
+}
+
+auto miner_of(const RoundRecord& round, HospitalId member) -> std::optional<MinerId> {
+  const auto at = std::find(round.miners.begin(), round.miners.end(), member);
+  if (at == round.miners.end()) return std::nullopt;
+  return MinerId{static_cast<std::uint16_t>(at - round.miners.begin() + 1)};
+}
+
 void RoundContext::remark(std::string_view what) const {
   remarks.push_back(place() + ": " + std::string(what));
 }
@@ -47,9 +53,7 @@ auto RoundContext::place() const -> std::string {
 }
 
 auto RoundContext::miner() const -> std::optional<MinerId> {
-  const auto at = std::find(round.miners.begin(), round.miners.end(), identity.self);
-  if (at == round.miners.end()) return std::nullopt;
-  return MinerId{static_cast<std::uint16_t>(at - round.miners.begin() + 1)};
+  return miner_of(round, identity.self);
 }
 
 auto RoundContext::is_in_set() const -> bool {

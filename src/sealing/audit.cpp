@@ -16,13 +16,6 @@
 namespace consilium::sealing {
 namespace {
 
-/// As in open_sum: up to so many miners every t of them are tried.
-constexpr std::uint16_t subsets_up_to_miners = 16;
-
-auto round_place(const RoundParameters& round) -> std::string {
-  return "round " + std::to_string(round.round.value);
-}
-
 auto stalled(const RoundParameters& round) -> tl::unexpected<Error> {
   return fail("opening_stalled", round_place(round),
               "Fewer than t miners have published something usable; wait for the others.");
@@ -55,29 +48,6 @@ auto place_in_polynomial(const BodyLayout& layout, std::uint64_t polynomial, std
          polynomial % lanes_max;
 }
 
-/// The residues of one number, lifted by the Chinese remainder theorem and centred.
-class Lift {
- public:
-  explicit Lift(const BodyLayout& layout) : fields_(layout.fields()) {
-    for (const PrimeField& field : fields_) modulus_ *= field.q;
-    if (fields_.size() == 2) first_inverse_ = fields_[1].inverse_of(fields_[0].q % fields_[1].q);
-  }
-  auto operator()(const std::array<std::uint32_t, 2>& residues) const -> std::int64_t {
-    std::int64_t value = residues[0];
-    if (fields_.size() == 2) {
-      const PrimeField& second = fields_[1];
-      const std::uint32_t difference = second.subtract(residues[1], residues[0] % second.q);
-      value += std::int64_t{fields_[0].q} * second.product(difference, first_inverse_);
-    }
-    return 2 * value > modulus_ ? value - modulus_ : value;
-  }
-
- private:
-  std::span<const PrimeField> fields_;
-  std::int64_t modulus_ = 1;
-  std::uint32_t first_inverse_ = 0;
-};
-
 /// v = Δx + r with the smallest |r|: x = ⌊(2v + Δ)/(2Δ)⌋.
 struct Rounded {
   std::int64_t value = 0;
@@ -88,16 +58,6 @@ auto rounded(std::int64_t centred, std::int64_t delta) -> Rounded {
   std::int64_t value = numerator / (2 * delta);
   if (numerator % (2 * delta) < 0) --value;
   return {value, centred - delta * value};
-}
-
-/// The next t of n in lexicographic order; false after the last.
-auto next_subset(std::vector<std::size_t>& chosen, std::size_t count) -> bool {
-  std::size_t moving = chosen.size();
-  while (moving > 0 && chosen[moving - 1] == count - chosen.size() + moving - 1) --moving;
-  if (moving == 0) return false;
-  ++chosen[moving - 1];
-  for (std::size_t at = moving; at < chosen.size(); ++at) chosen[at] = chosen[at - 1] + 1;
-  return true;
 }
 
 /// Every t of the points that may be the right ones.
@@ -132,31 +92,6 @@ auto all_on_one_polynomial(const BodyLayout& layout, std::size_t threshold,
       [&](const PublishedPoint& p) { return interpolate(layout, through, p.alpha) == p.words; });
 }
 
-/// The well-formed share sums of miners of the committee, as words.
-auto points_of(const RoundParameters& round, const BodyLayout& layout,
-               const std::map<MinerId, Bytes>& share_sums) -> std::vector<PublishedPoint> {
-  std::vector<PublishedPoint> points;
-  for (const auto& [miner, bytes] : share_sums) {
-    if (miner.value < 1 || miner.value > round.committee.miners ||
-        bytes.size() != layout.polynomial_size()) {
-      continue;
-    }
-    PublishedPoint point{.alpha = miner.value, .words = {}};
-    point.words.resize(layout.fields().size() * layout.degree());
-    bool good = true;
-    for (std::size_t prime = 0; good && prime < layout.fields().size(); ++prime) {
-      const auto words = std::span(point.words).subspan(prime * layout.degree(), layout.degree());
-      good = unpack_prime(layout, prime, bytes, words).has_value();
-    }
-    if (good) points.push_back(std::move(point));
-  }
-  return points;
-}
-
-auto hospital_of(BytesView body) -> HospitalId {
-  return HospitalId{static_cast<std::uint16_t>(body[10] | body[11] << 8)};
-}
-
 /// Whole bodies of different hospitals, ascending.
 auto check_bodies(const RoundParameters& round, const BodyLayout& layout,
                   std::span<const BytesView> bodies) -> Result<void> {
@@ -181,9 +116,9 @@ class Examiner {
   Examiner(Opener& opener, const Scale& scale, std::size_t members, int eta)
       : opener_(opener),
         scale_(scale),
-        value_limit_(static_cast<std::int64_t>(members) * scale.value_max),
-        spread_(static_cast<std::uint64_t>(opener.layout().degree()) * members *
-                static_cast<std::uint64_t>(eta)) {}
+        members_(members),
+        eta_(eta),
+        value_limit_(static_cast<std::int64_t>(members) * scale.value_max) {}
 
   struct Verdict {
     bool opens = true;
@@ -194,7 +129,7 @@ class Examiner {
   auto examine(std::span<const std::uint32_t> key, std::uint32_t blocks) -> Result<Verdict> {
     const BodyLayout& layout = opener_.layout();
     Verdict verdict;
-    std::uint64_t total = 0;
+    ResidualTest test(layout, members_, eta_, scale_);
     std::uint64_t worst = 0;
     opener_.use_key(key);
     for (std::uint32_t block = 0; block < blocks; ++block) {
@@ -204,18 +139,14 @@ class Examiner {
       look_at_places(block, verdict);
       for (std::uint32_t lane = 0; lane < layout.lanes(block); ++lane) {
         const std::uint64_t squares = seen.squares.at(lane);
-        verdict.opens = verdict.opens && squares * 200 <= spread_ * 121;
-        total += squares;
+        verdict.opens = test.polynomial(seen.largest.at(lane), squares) && verdict.opens;
         if (squares <= worst) continue;
         worst = squares;
         verdict.failure.worst_polynomial = std::uint64_t{block} * lanes_max + lane;
       }
     }
-    const std::uint64_t polynomials =
-        std::min<std::uint64_t>(layout.polynomials(), std::uint64_t{blocks} * lanes_max);
     // Asked only of polynomials that passed one by one, whose squares are small.
-    if (verdict.opens && polynomials >= 100 && total * 20'000 > spread_ * polynomials * 10'404)
-      verdict.opens = false;
+    verdict.opens = verdict.opens && test.all();
     return verdict;
   }
 
@@ -236,8 +167,9 @@ class Examiner {
   }
   Opener& opener_;
   Scale scale_;
+  std::size_t members_;
+  int eta_;
   std::int64_t value_limit_;
-  std::uint64_t spread_;  ///< N·|U|·η
 };
 
 /// One coefficient of an expanded polynomial times a key, as a row over the key's words:
@@ -486,7 +418,7 @@ auto audit_findings(const RoundParameters& round, AuditStep step, const AuditPos
     CONSILIUM_TRY(auto coefficients, sealed_coefficients(layout, rows, body));
     sealed.push_back(std::move(coefficients));
   }
-  const Lift lift(layout);
+  const PrimePair pair = pair_of(layout.fields());
   std::vector<bool> cleared(bodies.size(), false);
   for (const auto& subset : candidate_subsets(layout, round.committee, usable)) {
     const auto decoded = interpolate(layout, subset, 0);
@@ -499,7 +431,7 @@ auto audit_findings(const RoundParameters& round, AuditStep step, const AuditPos
               sealed[member][r].at(prime),
               decoded[prime * layout.degree() + member * rows.size() + r]);
         }
-        const auto [value, residual] = rounded(lift(residues), scale.delta);
+        const auto [value, residual] = rounded(pair.lift(residues[0], residues[1]), scale.delta);
         honest =
             std::abs(residual) <= eta && std::abs(value) <= (rows[r].padding ? 0 : scale.value_max);
       }

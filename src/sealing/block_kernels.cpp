@@ -200,16 +200,11 @@ void open_centred(const PrimeField& field, const std::uint32_t* residues, std::s
 void open_two_primes(const PrimePair& primes, const std::uint32_t* first,
                      const std::uint32_t* second, std::size_t degree, std::uint32_t lanes,
                      std::int64_t delta, std::int64_t* values, OpenedBlock& opened) {
-  const PrimeField& other = *primes.second;
   const double reciprocal = 1.0 / static_cast<double>(delta);
   std::size_t at = 0;
   for (std::size_t k = 0; k < degree; ++k) {
     for (std::uint32_t lane = 0; lane < lanes; ++lane, ++at) {
-      const std::uint32_t difference = other.subtract(second[at], other.canonical(first[at]));
-      const std::uint32_t high =
-          other.canonical(other.times_factor(difference, primes.first_inverse));
-      std::int64_t centred = first[at] + std::int64_t{primes.first->q} * high;
-      if (2 * centred > primes.product) centred -= primes.product;
+      const std::int64_t centred = primes.lift(first[at], second[at]);
       // The estimate is off by one at most, and is put right: −Δ ≤ 2r < Δ.
       auto value = static_cast<std::int64_t>(static_cast<double>(centred) * reciprocal);
       std::int64_t rest = centred - value * delta;
@@ -311,6 +306,17 @@ const Kernels kernels_scalar{.isa = Isa::scalar,
                              .inner_product = inner_product,
                              .round_floats = round_floats,
                              .scan_floats = scan_floats};
+
+auto pair_of(std::span<const PrimeField> fields) -> PrimePair {
+  const PrimeField& first = fields[0];
+  if (fields.size() == 1)
+    return {.first = &first, .second = nullptr, .first_inverse = {}, .product = first.q};
+  const PrimeField& second = fields[1];
+  return {.first = &first,
+          .second = &second,
+          .first_inverse = second.factor(second.inverse_of(first.q % second.q)),
+          .product = std::int64_t{first.q} * second.q};
+}
 
 auto isa_name(Isa isa) -> std::string_view {
   switch (isa) {

@@ -51,13 +51,26 @@ struct OpenedBlock {
 /// its square times N stays far below 2⁶⁴.
 inline constexpr std::int64_t residual_counted_max = std::int64_t{1} << 20U;
 
-/// What lifting from two primes to their product needs; q₂ < q₁ < 2·q₂, as in both suites.
+/// What lifting from two primes to their product needs; q₂ < q₁ < 2·q₂, as in both suites. A suite
+/// with one prime has no second, and that prime for the product.
 struct PrimePair {
   const PrimeField* first = nullptr;
   const PrimeField* second = nullptr;
   Factor first_inverse;      ///< q₁⁻¹ mod q₂
   std::int64_t product = 0;  ///< q₁·q₂
+  /// The number with these residues (Chinese remainder theorem), centred; `high` counts only where
+  /// there is a second prime. Public values.
+  [[nodiscard]] auto lift(std::uint32_t low, std::uint32_t high) const -> std::int64_t {
+    std::int64_t value = low;
+    if (second != nullptr) {
+      const std::uint32_t difference = second->subtract(high, second->canonical(low));
+      value += std::int64_t{first->q} *
+               second->canonical(second->times_factor(difference, first_inverse));
+    }
+    return 2 * value > product ? value - product : value;
+  }
 };
+[[nodiscard]] auto pair_of(std::span<const PrimeField> fields) -> PrimePair;
 
 /// Rounding of floats (quantise.hpp): x = clamp(⌊clip(v)·units + ρ⌋, ±value_max).
 struct Rounding {

@@ -82,6 +82,17 @@ struct ToBlock {
   }
 };
 
+/// … or, when a sum is opened, are taken off it.
+struct FromSum {
+  const PrimeField& field;
+  std::uint32_t* sum;
+  void operator()(const std::uint32_t*, std::size_t word, Wide::Word value) const {
+    const auto q = Wide::all(field.q);
+    const auto taken = Wide::sub(q, canonical(value, q));
+    Wide::store(sum + word, canonical(Wide::add(Wide::load(sum + word), taken), q));
+  }
+};
+
 /// Plus Δ·x + e, and packed onto the wire. `ends` the block, whose last store must not touch what
 /// follows. (In the transform's last pass instead, with eight rows at once, this took longer.)
 template <bool small>
@@ -158,17 +169,6 @@ inline void inverse_of_few_lanes(const PrimeField& field, std::uint32_t* block, 
     }
   }
 }
-
-/// … or, when a sum is opened, are taken off it.
-struct FromSum {
-  const PrimeField& field;
-  std::uint32_t* sum;
-  void operator()(const std::uint32_t*, std::size_t word, Wide::Word value) const {
-    const auto q = Wide::all(field.q);
-    const auto taken = Wide::sub(q, canonical(value, q));
-    Wide::store(sum + word, canonical(Wide::add(Wide::load(sum + word), taken), q));
-  }
-};
 
 /// All stages, as many a pass as registers hold. The first pass takes the key along, the last one
 /// hands its results to `put`.
@@ -291,11 +291,10 @@ inline auto add_packed_residues(const PrimeField& field, const std::uint8_t* pac
 
 inline void subtract(const PrimeField& field, const std::uint32_t* masked, std::size_t count,
                      std::uint32_t* sum) {
-  const auto q = Wide::all(field.q);
+  const FromSum from_sum{field, sum};
   std::size_t at = 0;
   for (; at + Wide::width <= count; at += Wide::width) {
-    const auto taken = Wide::sub(q, canonical(Wide::load(masked + at), q));
-    Wide::store(sum + at, canonical(Wide::add(Wide::load(sum + at), taken), q));
+    from_sum(masked, at, Wide::load(masked + at));
   }
   kernels_scalar.subtract(field, masked + at, count - at, sum + at);
 }

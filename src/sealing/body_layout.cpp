@@ -17,7 +17,7 @@ auto length_cap(Suite suite) -> std::uint64_t {
 auto BodyLayout::of(const RoundParameters& round) -> Result<BodyLayout> {
   CONSILIUM_TRY(const Suite suite, suite_from_id(static_cast<std::uint8_t>(round.suite)));
   if (round.length == 0 || round.length > length_cap(suite)) {
-    return fail("length_mismatch", "round " + std::to_string(round.round.value),
+    return fail("length_mismatch", round_place(round),
                 "One key of this suite seals 1 to " + std::to_string(length_cap(suite)) +
                     " values; split the vector over rounds.");
   }
@@ -58,20 +58,24 @@ auto BodyLayout::body_size() const -> std::size_t {
   return chunk_offset(witness_block) + chunk_header_size + polynomial_size_;
 }
 
+auto round_place(const RoundParameters& round) -> std::string {
+  return "round " + std::to_string(round.round.value);
+}
+
 auto check_round(const RoundParameters& round, bool needs_box_keys) -> Result<BodyLayout> {
   CONSILIUM_TRY(BodyLayout layout, BodyLayout::of(round));
   const Committee& committee = round.committee;
   const bool keys_fit = !needs_box_keys || round.box_keys.size() == committee.miners;
   if (committee.miners == 0 || committee.threshold == 0 || committee.threshold > committee.miners ||
       !keys_fit) {
-    return fail("length_mismatch", "round " + std::to_string(round.round.value),
+    return fail("length_mismatch", round_place(round),
                 "The committee's size, threshold and box keys do not fit together.");
   }
   const BoxKind kind = has_hybrid_boxes(round.suite) ? BoxKind::hybrid : BoxKind::classical;
   const bool one_kind = std::all_of(round.box_keys.begin(), round.box_keys.end(),
                                     [kind](const BoxPublicKey& key) { return key.kind() == kind; });
   if (needs_box_keys && !one_kind) {
-    return fail("wrong_box_kind", "round " + std::to_string(round.round.value),
+    return fail("wrong_box_kind", round_place(round),
                 "A miner's box key is not of the kind that the suite asks for; it must rotate it.");
   }
   return layout;
@@ -89,6 +93,11 @@ auto chunk_header(const RoundParameters& round, HospitalId hospital, std::uint32
   CONSILIUM_ENSURE(writer.view().size() == header.size());
   std::copy(writer.view().begin(), writer.view().end(), header.begin());
   return header;
+}
+
+auto hospital_of(BytesView body) -> HospitalId {
+  // Behind version, suite and round number, as chunk_header writes it.
+  return HospitalId{static_cast<std::uint16_t>(body[10] | body[11] << 8)};
 }
 
 auto chunk_leaf(BytesView header, BytesView payload) -> Digest {
@@ -121,6 +130,19 @@ void pack_primes(const BodyLayout& layout, std::span<const std::vector<std::uint
     const PrimeField& field = layout.fields()[prime];
     const std::size_t size = packed_size(field, residues[prime].size());
     pack(field, residues[prime], out.first(size));
+    out = out.subspan(size);
+  }
+  CONSILIUM_ENSURE(out.empty());
+}
+
+void pack_words(const BodyLayout& layout, std::span<const std::uint32_t> words,
+                std::span<std::uint8_t> out) {
+  const std::size_t degree = layout.degree();
+  CONSILIUM_ENSURE(words.size() == layout.fields().size() * degree);
+  for (const PrimeField& field : layout.fields()) {
+    const std::size_t size = packed_size(field, degree);
+    pack(field, words.first(degree), out.first(size));
+    words = words.subspan(degree);
     out = out.subspan(size);
   }
   CONSILIUM_ENSURE(out.empty());

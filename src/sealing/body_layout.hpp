@@ -59,6 +59,9 @@ class BodyLayout {
   std::size_t rows_ = 0;
 };
 
+/// Where an error of this round happened, for people.
+[[nodiscard]] auto round_place(const RoundParameters& round) -> std::string;
+
 /// A round as handed in is complete: suite, length, committee, and (where asked) a box key for
 /// every miner, of the suite's kind. Errors: those of BodyLayout::of, `length_mismatch`,
 /// `wrong_box_kind`.
@@ -68,6 +71,8 @@ class BodyLayout {
 using ChunkHeader = std::array<std::uint8_t, chunk_header_size>;
 [[nodiscard]] auto chunk_header(const RoundParameters& round, HospitalId hospital,
                                 std::uint32_t block) -> ChunkHeader;
+/// Whose body it is, says its first chunk's header. At least a header long.
+[[nodiscard]] auto hospital_of(BytesView body) -> HospitalId;
 [[nodiscard]] auto chunk_leaf(BytesView header, BytesView payload) -> Digest;
 /// Merkle root over the leaves, an odd node promoted, bound to m and the number of blocks: ct_root.
 [[nodiscard]] auto body_root(const BodyLayout& layout, std::vector<Digest> leaves) -> Digest;
@@ -75,6 +80,9 @@ using ChunkHeader = std::array<std::uint8_t, chunk_header_size>;
 /// All primes of a block, packed one after the other. Each of `residues` holds one prime's block.
 void pack_primes(const BodyLayout& layout, std::span<const std::vector<std::uint32_t>> residues,
                  std::span<std::uint8_t> out);
+/// A key, or anything shaped like it (N words a prime, primes one after the other), packed.
+void pack_words(const BodyLayout& layout, std::span<const std::uint32_t> words,
+                std::span<std::uint8_t> out);
 /// Error: `non_canonical`.
 [[nodiscard]] auto unpack_prime(const BodyLayout& layout, std::size_t prime, BytesView payload,
                                 std::span<std::uint32_t> out) -> Result<void>;

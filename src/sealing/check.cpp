@@ -121,19 +121,15 @@ auto sum_shares(const RoundParameters& round, std::span<const ShareOpening> shar
   if (shares.empty()) return mismatch();
   const std::size_t degree = layout.degree();
   KeyWords sum(layout.fields().size() * degree);
-  Bytes out(layout.polynomial_size());
-  std::size_t at = 0;
   for (std::size_t prime = 0; prime < layout.fields().size(); ++prime) {
-    const PrimeField& field = layout.fields()[prime];
     const auto total = sum.expose().subspan(prime * degree, degree);
-    const std::size_t size = packed_size(field, degree);
     for (const ShareOpening& share : shares) {
       if (share.share.size() != layout.polynomial_size()) return mismatch();
-      CONSILIUM_CHECK(add_packed(field, BytesView(share.share.expose()).subspan(at, size), total));
+      CONSILIUM_CHECK(add_packed_prime(layout, prime, share.share.expose(), total));
     }
-    pack(field, total, std::span(out).subspan(at, size));
-    at += size;
   }
+  Bytes out(layout.polynomial_size());
+  pack_words(layout, sum.expose(), out);
   return out;
 }
 

@@ -170,6 +170,35 @@ auto lagrange_weights(const PrimeField& field, std::span<const std::uint16_t> po
   return weights;
 }
 
+auto points_of(const RoundParameters& round, const BodyLayout& layout,
+               const std::map<MinerId, Bytes>& share_sums) -> std::vector<PublishedPoint> {
+  std::vector<PublishedPoint> points;
+  for (const auto& [miner, bytes] : share_sums) {
+    if (miner.value < 1 || miner.value > round.committee.miners ||
+        bytes.size() != layout.polynomial_size()) {
+      continue;
+    }
+    PublishedPoint point{.alpha = miner.value, .words = {}};
+    point.words.resize(layout.fields().size() * layout.degree());
+    bool good = true;
+    for (std::size_t prime = 0; good && prime < layout.fields().size(); ++prime) {
+      const auto words = std::span(point.words).subspan(prime * layout.degree(), layout.degree());
+      good = unpack_prime(layout, prime, bytes, words).has_value();
+    }
+    if (good) points.push_back(std::move(point));
+  }
+  return points;
+}
+
+auto next_subset(std::vector<std::size_t>& chosen, std::size_t count) -> bool {
+  std::size_t moving = chosen.size();
+  while (moving > 0 && chosen[moving - 1] == count - chosen.size() + moving - 1) --moving;
+  if (moving == 0) return false;
+  ++chosen[moving - 1];
+  for (std::size_t at = moving; at < chosen.size(); ++at) chosen[at] = chosen[at - 1] + 1;
+  return true;
+}
+
 auto interpolate(const BodyLayout& layout, std::span<const PublishedPoint* const> points,
                  std::uint16_t at) -> std::vector<std::uint32_t> {
   const std::size_t degree = layout.degree();

@@ -72,14 +72,7 @@ auto mask_key(const RoundParameters& round, const Digest& set_digest, HospitalId
     }
   }
   Bytes out(layout.polynomial_size());
-  std::size_t at = 0;
-  for (std::size_t prime = 0; prime < layout.fields().size(); ++prime) {
-    const PrimeField& field = layout.fields()[prime];
-    const std::size_t size = packed_size(field, layout.degree());
-    pack(field, sum.expose().subspan(prime * layout.degree(), layout.degree()),
-         std::span(out).subspan(at, size));
-    at += size;
-  }
+  pack_words(layout, sum.expose(), out);
   return out;
 }
 

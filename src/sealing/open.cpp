@@ -9,14 +9,6 @@
 namespace consilium::sealing {
 namespace {
 
-/// Up to this committee size a mismatch is resolved by trying every t of the share sums (§7.2),
-/// which always finds the right one; the largest case is 11 of 16, 4 368 trials.
-constexpr std::uint16_t subsets_up_to_miners = 16;
-
-auto round_place(const RoundParameters& round) -> std::string {
-  return "round " + std::to_string(round.round.value);
-}
-
 struct AgreedKey {
   std::vector<std::uint32_t> words;  ///< S
   std::vector<MinerId> bad;
@@ -41,19 +33,14 @@ auto subset_that_opens(Opener& opener, std::span<const PublishedPoint> published
                        std::size_t threshold) -> Result<std::vector<const PublishedPoint*>> {
   std::vector<std::size_t> chosen(threshold);
   for (std::size_t at = 0; at < threshold; ++at) chosen[at] = at;
-  for (;;) {
+  do {
     std::vector<const PublishedPoint*> through;
     for (const std::size_t at : chosen) through.push_back(&published[at]);
     CONSILIUM_TRY(const bool fits,
                   opener.fits_first_polynomial(interpolate(opener.layout(), through, 0)));
     if (fits) return through;
-    // Next subset: the rightmost index that can still move, and all behind it close up.
-    std::size_t moving = threshold;
-    while (moving > 0 && chosen[moving - 1] == published.size() - threshold + moving - 1) --moving;
-    if (moving == 0) return std::vector<const PublishedPoint*>{};
-    ++chosen[moving - 1];
-    for (std::size_t at = moving; at < threshold; ++at) chosen[at] = chosen[at - 1] + 1;
-  }
+  } while (next_subset(chosen, published.size()));
+  return std::vector<const PublishedPoint*>{};
 }
 
 /// S from the share sums (§7.2). A malformed share sum counts as a wrong one.
@@ -72,21 +59,11 @@ auto agree_on_key(Opener& opener, const RoundParameters& round,
                     std::to_string(threshold) + " are needed; wait for the other miners.");
   }
   AgreedKey agreed;
-  std::vector<PublishedPoint> published;
+  const std::vector<PublishedPoint> published = points_of(round, layout, share_sums);
   for (const auto& [miner, bytes] : share_sums) {
-    PublishedPoint point{.alpha = miner.value, .words = {}};
-    point.words.resize(layout.fields().size() * layout.degree());
-    bool good = miner.value >= 1 && miner.value <= round.committee.miners &&
-                bytes.size() == layout.polynomial_size();
-    for (std::size_t prime = 0; good && prime < layout.fields().size(); ++prime) {
-      const auto words = std::span(point.words).subspan(prime * layout.degree(), layout.degree());
-      good = unpack_prime(layout, prime, bytes, words).has_value();
-    }
-    if (good) {
-      published.push_back(std::move(point));
-    } else {
-      agreed.bad.push_back(miner);
-    }
+    const bool good = std::any_of(published.begin(), published.end(),
+                                  [&](const auto& point) { return point.alpha == miner.value; });
+    if (!good) agreed.bad.push_back(miner);
   }
   if (published.size() < threshold) return none_agree();
 

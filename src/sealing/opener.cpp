@@ -1,47 +1,12 @@
 #include "opener.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "consilium/foundation/codec.hpp"
 
 namespace consilium::sealing {
 namespace {
-
-auto round_place(const RoundParameters& round) -> std::string {
-  return "round " + std::to_string(round.round.value);
-}
-
-/// Residuals of many polynomials against the bounds of §7.3. In integers: every machine judges
-/// alike.
-class ResidualTest {
- public:
-  ResidualTest(const BodyLayout& layout, std::size_t members, int eta, const Scale& scale)
-      : bound_(scale.error_bound),
-        spread_(static_cast<std::uint64_t>(layout.degree()) * members *
-                static_cast<std::uint64_t>(eta)) {}
-  /// One polynomial: its largest |r| and its Σ r². Rms ≤ 1.10·√(|U|η/2), so Σ r² ≤ 1.21·N·|U|·η/2.
-  auto polynomial(std::int64_t largest, std::uint64_t squares) -> bool {
-    ++polynomials_;
-    total_ += squares;
-    return largest <= bound_ && squares * 200 <= spread_ * 121;
-  }
-  /// All of them: 1.02 where there are enough that chance cannot reach it.
-  [[nodiscard]] auto all() const -> bool {
-    return polynomials_ < 100 || total_ * 20'000 <= spread_ * polynomials_ * 10'404;
-  }
-  [[nodiscard]] auto rms(std::uint32_t degree) const -> double {
-    return std::sqrt(static_cast<double>(total_) /
-                     (static_cast<double>(polynomials_) * static_cast<double>(degree)));
-  }
-
- private:
-  std::int64_t bound_;
-  std::uint64_t spread_;  ///< N·|U|·η
-  std::uint64_t polynomials_ = 0;
-  std::uint64_t total_ = 0;
-};
 
 /// H("…sum", X as i64le), without a second copy of X.
 auto digest_of(std::span<const std::int64_t> values) -> Digest {
@@ -72,16 +37,8 @@ Opener::Opener(const RoundParameters& round, const BodyLayout& layout, const Sca
       scale_(scale),
       bodies_(bodies),
       eta_(parameters_of(round.suite).error_eta),
-      sums_(layout.fields().size()) {
-  if (layout_.fields().size() == 2) {
-    const PrimeField& first = layout_.fields()[0];
-    const PrimeField& second = layout_.fields()[1];
-    pair_ = {.first = &first,
-             .second = &second,
-             .first_inverse = second.factor(second.inverse_of(first.q % second.q)),
-             .product = std::int64_t{first.q} * second.q};
-  }
-}
+      pair_(pair_of(layout.fields())),
+      sums_(layout.fields().size()) {}
 
 auto Opener::make(const RoundParameters& round, std::span<const BytesView> bodies)
     -> Result<Opener> {
@@ -104,7 +61,7 @@ auto Opener::check_headers() const -> Result<void> {
       return fail("length_mismatch", round_place(round_),
                   "A body of the set is not of the round's size; fetch it again.");
     }
-    const HospitalId hospital{static_cast<std::uint16_t>(body[10] | body[11] << 8)};
+    const HospitalId hospital = hospital_of(body);
     if (!seen.insert(hospital.value).second) {
       return fail("length_mismatch", round_place(round_),
                   "The set holds one hospital's body twice; it is a set of hospitals.");
@@ -268,25 +225,13 @@ auto Opener::round_values(std::span<const std::vector<std::uint32_t>> residues, 
 }
 
 auto Opener::residual_at(std::size_t at) const -> std::int64_t {
-  std::int64_t value = sums_[0][at];
-  std::int64_t modulus = layout_.fields()[0].q;
-  if (sums_.size() == 2) {
-    const PrimeField& second = *pair_.second;
-    const std::uint32_t difference = second.subtract(sums_[1][at], second.canonical(sums_[0][at]));
-    value += modulus * second.canonical(second.times_factor(difference, pair_.first_inverse));
-    modulus = pair_.product;
-  }
-  return (2 * value > modulus ? value - modulus : value) - scale_.delta * rounded_[at];
+  const std::uint32_t second = sums_.size() == 2 ? sums_[1][at] : 0;
+  return pair_.lift(sums_[0][at], second) - scale_.delta * rounded_[at];
 }
 
 auto Opener::key_digest(std::span<const std::uint32_t> key) const -> Digest {
-  std::vector<std::vector<std::uint32_t>> words;
-  for (std::size_t prime = 0; prime < layout_.fields().size(); ++prime) {
-    const auto mine = key.subspan(prime * layout_.degree(), layout_.degree());
-    words.emplace_back(mine.begin(), mine.end());
-  }
   Bytes packed(layout_.polynomial_size());
-  pack_primes(layout_, words, packed);
+  pack_words(layout_, key, packed);
   return tagged_hash("consilium/seal/1/key-sum", {packed});
 }
 

@@ -2,10 +2,42 @@
 // The bodies of a set and what is needed to open them. Public values only: it may branch and
 // divide.
 
+#include <cmath>
+
 #include "body_layout.hpp"
 #include "key_sharing.hpp"
 
 namespace consilium::sealing {
+
+/// Residuals of many polynomials against the bounds of §7.3. In integers: every machine judges
+/// alike.
+class ResidualTest {
+ public:
+  ResidualTest(const BodyLayout& layout, std::size_t members, int eta, const Scale& scale)
+      : bound_(scale.error_bound),
+        spread_(static_cast<std::uint64_t>(layout.degree()) * members *
+                static_cast<std::uint64_t>(eta)) {}
+  /// One polynomial: its largest |r| and its Σ r². Rms ≤ 1.10·√(|U|η/2), so Σ r² ≤ 1.21·N·|U|·η/2.
+  auto polynomial(std::int64_t largest, std::uint64_t squares) -> bool {
+    ++polynomials_;
+    total_ += squares;
+    return largest <= bound_ && squares * 200 <= spread_ * 121;
+  }
+  /// All of them: 1.02 where there are enough that chance cannot reach it.
+  [[nodiscard]] auto all() const -> bool {
+    return polynomials_ < 100 || total_ * 20'000 <= spread_ * polynomials_ * 10'404;
+  }
+  [[nodiscard]] auto rms(std::uint32_t degree) const -> double {
+    return std::sqrt(static_cast<double>(total_) /
+                     (static_cast<double>(polynomials_) * static_cast<double>(degree)));
+  }
+
+ private:
+  std::int64_t bound_;
+  std::uint64_t spread_;  ///< N·|U|·η
+  std::uint64_t polynomials_ = 0;
+  std::uint64_t total_ = 0;
+};
 
 class Opener {
  public:
@@ -57,7 +89,7 @@ class Opener {
   Scale scale_;
   std::span<const BytesView> bodies_;
   int eta_;
-  PrimePair pair_;                                ///< of a two-prime suite
+  PrimePair pair_;
   std::vector<Factor> prepared_;                  ///< S, prime after prime
   std::vector<std::vector<std::uint32_t>> sums_;  ///< C of one block, one prime each
   std::vector<std::uint32_t> expanded_;

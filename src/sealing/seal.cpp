@@ -37,7 +37,7 @@ auto check_values(const RoundParameters& round, std::span<const Value> values,
     outside |= (2 * limit - shifted) | shifted;
   }
   if ((outside >> (8 * sizeof(Word) - 1)) != 0) {
-    return fail("bad_value", "round " + std::to_string(round.round.value),
+    return fail("bad_value", round_place(round),
                 "A value is larger than the round allows; nothing was sealed.");
   }
   return {};
@@ -67,7 +67,7 @@ auto seal(const RoundParameters& round, HospitalId hospital, std::span<const std
   CONSILIUM_CHECK(check_round(round, true));
   CONSILIUM_TRY(const Scale scale, scale_of(round.suite, round.hospitals_max));
   if (values.size() != round.length) {
-    return fail("length_mismatch", "round " + std::to_string(round.round.value),
+    return fail("length_mismatch", round_place(round),
                 "The vector has " + std::to_string(values.size()) + " values, the round asks for " +
                     std::to_string(round.length) + "; nothing was sealed.");
   }

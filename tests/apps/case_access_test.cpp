@@ -3,8 +3,7 @@
 
 #include "case_access.hpp"
 
-#include <gtest/gtest.h>
-#include <unistd.h>
+#include "app_folder.hpp"
 
 namespace consilium::app {
 namespace {
@@ -44,23 +43,13 @@ source = "disease"
 codes = ["none", "influenza"]
 )";
 
-class CaseAccessTest : public testing::Test {
+class CaseAccessTest : public AppFolder {
  protected:
-  CaseAccessTest()
-      : folder_(std::filesystem::temp_directory_path() /
-                ("consilium-case-access-" + std::to_string(::getpid()) + "-" +
-                 testing::UnitTest::GetInstance()->current_test_info()->name())),
-        schema_(casebase::parse_schema(schema_toml, "example.toml").value()) {
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    casebase_.emplace(casebase::Casebase::open(folder_ / "casebase.db", schema_).value());
+  CaseAccessTest() : schema_(casebase::parse_schema(schema_toml, "example.toml").value()) {
+    casebase_.emplace(casebase::Casebase::open(folder / "casebase.db", schema_).value());
     access_.emplace(*casebase_, schema_,
                     TrainingRule{TrainingRule::Rows::all, TrainingRule::Norm::federation},
-                    folder_ / "standardisation");
-  }
-  ~CaseAccessTest() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
+                    folder / "standardisation");
   }
   auto keep(const std::string& id, int age, const std::string& disease, Status status) -> Case {
     Case c;
@@ -98,7 +87,6 @@ class CaseAccessTest : public testing::Test {
     return {schema_.digest(), 2, council_results, std::move(question), 4096, 0};
   }
 
-  std::filesystem::path folder_;
   casebase::Schema schema_;
   std::optional<casebase::Casebase> casebase_;
   std::optional<CaseAccess> access_;
