@@ -47,7 +47,8 @@ class SeededRandom final : public Random {
 };
 
 /// AES-256 in counter mode, counter from 0, 128-bit big-endian (NIST SP 800-38A): the public key
-/// stream of sealing-spec §4. On libgcrypt: 14 GB/s with vector AES instructions, 8 with the old ones.
+/// stream of sealing-spec §4. On libgcrypt: 14 GB/s with vector AES instructions, 8 with the old
+/// ones.
 class AesCtr {
  public:
   explicit AesCtr(std::span<const std::uint8_t, 32> key);

@@ -345,8 +345,8 @@ struct CloseAlignment {
 using Body =
     std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer, Freeze, Ready,
                  PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide, ModelDigest, Abort,
-                 OpenAlignment, PublishAlignment, CloseAlignment, RotateBoxKey, StandDown, AuditCall,
-                 AuditAnswer, AuditFinding, AuditConsent, PublishKey, NotSent>;
+                 OpenAlignment, PublishAlignment, CloseAlignment, RotateBoxKey, StandDown,
+                 AuditCall, AuditAnswer, AuditFinding, AuditConsent, PublishKey, NotSent>;
 /// snake_case, as design §6 names them: "open_round".
 [[nodiscard]] auto name_of(const Body& body) -> std::string_view;
 
