@@ -192,6 +192,14 @@ auto State::hospitals() const -> std::vector<HospitalId> {
   return out;
 }
 
+auto State::validators() const -> std::map<HospitalId, sealing::VerifyKey> {
+  std::map<HospitalId, sealing::VerifyKey> out;
+  for (const auto& [id, member] : members()) {
+    if (member.active && member.info.validator_key) out[id] = *member.info.validator_key;
+  }
+  return out;
+}
+
 auto State::committee() const -> std::vector<HospitalId> {
   if (policy().topology == Topology::committee) return hospitals();
   for (const auto& [id, member] : members()) {

@@ -235,6 +235,8 @@ class State {
   [[nodiscard]] auto member_by_name(std::string_view name) const -> const Member*;
   [[nodiscard]] auto hospitals() const
       -> std::vector<HospitalId>;  ///< active, role hospital, ascending
+  /// Who has a vote in consensus, with the key it votes under: active hospitals that named one.
+  [[nodiscard]] auto validators() const -> std::map<HospitalId, sealing::VerifyKey>;
   /// Miners of the present committee, miner m at [m-1]: all hospitals, or the server alone.
   [[nodiscard]] auto committee() const -> std::vector<HospitalId>;
   /// RoundParameters for sealing from a round's record.
