@@ -259,6 +259,9 @@ class State {
   [[nodiscard]] auto box_key_is_due(HospitalId member) const -> bool;
   /// Epoch of the last released pattern alignment, 0 before any.
   [[nodiscard]] auto data_epoch() const -> std::uint64_t;
+  /// Does anything wait for a height (a running round, an alignment, a proposal)? Then a driver
+  /// goes on making blocks, empty ones if need be: a silent hospital must not stop the heights.
+  [[nodiscard]] auto is_waiting() const -> bool;
   /// May votes be revealed in the next block (everybody committed, or half of the judging time is
   /// over)?
   [[nodiscard]] auto reveals_open(const RoundRecord& round) const -> bool;
@@ -275,6 +278,9 @@ class Ledger final : public State {
 
   /// Judges one transaction against the present state, as if it were next; changes nothing.
   [[nodiscard]] auto check(const Transaction& transaction) const -> Verdict;
+  /// Judges what can be judged of one that follows others of its sender which are still on their
+  /// way: consortium, sender, expiry and signature, and that its sequence number is not used yet.
+  [[nodiscard]] auto check_later(const Transaction& transaction) const -> Verdict;
   /// Judges one transaction inside the block being built and, if accepted, changes the state.
   [[nodiscard]] auto apply(const Transaction& transaction) -> Verdict;
   /// Ends the block: height + 1, deadlines of the rule, invariants, digest. Gives the block that
