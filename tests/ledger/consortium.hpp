@@ -2,6 +2,7 @@
 // A whole consortium in one test: keys, a ledger, and hospitals that say what they are told to say.
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,7 +48,8 @@ struct Identity {
 struct Founding {
   int hospitals = 4;
   Policy policy;
-  bool validators = false;  ///< every hospital names one
+  bool validators = false;                                     ///< every hospital names one
+  std::map<std::string, sealing::VerifyKey> validator_keys{};  ///< these, by name of the hospital
 };
 
 inline auto short_policy(Topology topology = Topology::committee) -> Policy {
@@ -61,7 +63,9 @@ inline auto short_policy(Topology topology = Topology::committee) -> Policy {
 class Consortium {
  public:
   explicit Consortium(Founding setup = {4, short_policy()})
-      : validators_(setup.validators), ledger((genesis_ = make_genesis(setup.policy))) {
+      : validators_(setup.validators),
+        validator_keys_(setup.validator_keys),
+        ledger((genesis_ = make_genesis(setup.policy))) {
     const bool central = setup.policy.topology == Topology::central;
     for (int i = 1; i < setup.hospitals; ++i) admit(add_identity("hospital-" + std::to_string(i)));
     for (const auto& [member, record] : ledger.members()) {
@@ -74,7 +78,10 @@ class Consortium {
   auto add_identity(const std::string& name) -> HospitalId {
     identities_.push_back(std::make_unique<Identity>(name, genesis_.policy.hybrid_boxes));
     if (validators_) {
-      identities_.back()->info.validator_key = Identity("the validator of " + name).info.key;
+      const auto given = validator_keys_.find(name);
+      identities_.back()->info.validator_key = given != validator_keys_.end()
+                                                   ? given->second
+                                                   : Identity("the validator of " + name).info.key;
     }
     return id(static_cast<int>(identities_.size()));
   }
@@ -271,6 +278,7 @@ class Consortium {
  private:
   std::vector<std::unique_ptr<Identity>> identities_;
   bool validators_;
+  std::map<std::string, sealing::VerifyKey> validator_keys_;
   auto make_genesis(const Policy& policy) -> Genesis {
     Genesis genesis;
     genesis_.policy = policy;
