@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -78,6 +79,7 @@ struct BlobRun {
 class BlobPart {
  public:
   BlobPart(BlobPart&&) noexcept;
+  auto operator=(BlobPart&&) noexcept -> BlobPart&;
   ~BlobPart();
   /// The runs that are not here yet, ascending.
   [[nodiscard]] auto missing() const -> std::vector<std::uint64_t>;
@@ -128,6 +130,9 @@ class BlobStore {
   /// `blob_too_large`, `file_unwritable`, `disk_full`.
   [[nodiscard]] auto part(const Digest& digest, std::uint64_t size) -> Result<BlobPart>;
 
+  /// The size of a blob of which parts are here already, from an earlier `part`.
+  [[nodiscard]] auto begun_size(const Digest& digest) const -> std::optional<std::uint64_t>;
+
   /// One run, hashed again on the way, with its path. Reads the whole blob the first time and keeps
   /// 32 bytes of each run in memory, of at most 1024 blobs. Errors: `blob_missing`, `blob_damaged`,
   /// `no_such_run`.
@@ -136,13 +141,17 @@ class BlobStore {
   /// `blob_too_large` (more than size_max: read before any memory is taken), `file_unreadable`.
   [[nodiscard]] auto get(const Digest& digest, std::size_t size_max = blob_size_max) const
       -> Result<Bytes>;
+  /// We hold the blob whole and durably, as if it had just been put. Reads it the first time.
+  /// Errors: `blob_missing`, `blob_damaged`, `file_unwritable`.
+  [[nodiscard]] auto hold(const Digest& digest) -> Result<void>;
   /// A file of that name exists; says nothing about its bytes.
   [[nodiscard]] auto has(const Digest& digest) const -> bool;
   /// Error: `blob_missing`.
   [[nodiscard]] auto size_of(const Digest& digest) const -> Result<std::uint64_t>;
   /// All digests, ascending. Error: `file_unreadable`.
   [[nodiscard]] auto list() const -> Result<std::vector<Digest>>;
-  /// Forgets a blob, durably. Removing what is not there is no error. Error: `file_unwritable`.
+  /// Forgets a blob and what is here of its parts, durably. Removing what is not there is no error.
+  /// Error: `file_unwritable`.
   [[nodiscard]] auto remove(const Digest& digest) -> Result<void>;
   /// Reads and hashes everything. Damage is in the answer, not an error: the caller sees all of it
   /// at once. Error: `file_unreadable` (the folder itself).
@@ -157,6 +166,11 @@ class BlobStore {
   struct Unfinished;
   explicit BlobStore(std::unique_ptr<State> state);
   [[nodiscard]] auto path_of(const Digest& digest) const -> std::filesystem::path;
+  [[nodiscard]] auto part_path(const Digest& digest, std::uint64_t size) const
+      -> std::filesystem::path;
+  /// The nodes of all runs of an open file of this size.
+  [[nodiscard]] auto runs_of(const Digest& digest, int descriptor, std::uint64_t size) const
+      -> Result<std::shared_ptr<const std::vector<Digest>>>;
   [[nodiscard]] auto make_folder(const Digest& digest) -> Result<void>;
   [[nodiscard]] auto is_durable(const Digest& digest) -> bool;
   void mark_durable(std::span<const Digest> digests);

@@ -47,9 +47,9 @@ class TransportIdentity {
   std::shared_ptr<const State> state_;
 };
 
-/// The name of the member (or follower) behind a key, or a refusal, which the log keeps. Called
-/// from the port's thread at each handshake and each request: it must be quick and safe to call at
-/// any time until the port is closed.
+/// The name of the member (or follower) behind a key, or a refusal. Called from the port's thread
+/// at each handshake and each request: it must be quick and safe to call at any time until the port
+/// is closed.
 using Admit = std::function<Result<std::string>(const IdentityKey&)>;
 
 struct PortOptions {
@@ -66,8 +66,8 @@ struct PortOptions {
   std::uint64_t free_bytes_min = std::uint64_t{256} << 20U;
   /// Of the messages that wait to be received, for each channel.
   ChannelLimits channels;
-  /// Blobs that one peer has begun to push and not finished.
-  std::size_t unfinished_pushes_per_peer_max = 16;
+  /// Blobs that are begun and not finished on one connection.
+  std::size_t pushes_per_connection_max = 4;
 };
 
 /// Where a peer is found, and whom we expect there.
@@ -143,8 +143,9 @@ class Port {
   /// in order and once, over cut connections too; they are in memory only. The channel closes
   /// (`channel_closed`) when either side closes or restarts, or the peer refuses us; `send` answers
   /// `channel_full` when so much is under way that the peer has not taken. `topic` has at most 64
-  /// characters of a-z, 0-9, `-`. Errors: `bad_peer` (no such topic, or our own name),
-  /// `channel_full` (64 channels to one peer and topic).
+  /// characters of a-z, 0-9, `-`. Errors: `bad_peer` (no such topic, or our own identity),
+  /// `channel_full` (64 channels of one peer and topic wait, or it has 64 topics), `channel_closed`
+  /// (the port is closed).
   [[nodiscard]] auto connect(const PeerAddress& peer, std::string_view topic,
                              const RemoteOptions& options = {}) -> Result<std::unique_ptr<Channel>>;
 
