@@ -69,7 +69,8 @@ auto Node::open(Setup setup) -> Result<std::unique_ptr<Node>> {
 
 auto Node::member_info() const -> ledger::MemberInfo {
   return {setup_.name, setup_.title, setup_.role, keys_.identity.verify_key(),
-          keys_.boxes.current().public_key()};
+          keys_.boxes.current().public_key(),
+          setup_.validates ? std::optional(keys_.validator.verify_key()) : std::nullopt};
 }
 
 auto Node::join(const ledger::Genesis& genesis) -> Result<void> {
@@ -88,13 +89,15 @@ auto Node::join(const ledger::Genesis& genesis) -> Result<void> {
 }
 
 auto Node::member() const -> const ledger::Member* {
-  return ledger_ ? state().member_by_name(setup_.name) : nullptr;
+  return ledger_ || chain_ ? state().member_by_name(setup_.name) : nullptr;
 }
 
 auto Node::follow(ledger::Driver& driver) -> Result<void> {
   while (true) {
     CONSILIUM_TRY(const auto blocks, driver.blocks_after(state().height(), blocks_a_pull));
-    for (const auto& block : blocks) CONSILIUM_CHECK(ledger_->append(block));
+    for (const auto& block : blocks) {
+      CONSILIUM_CHECK(chain_ ? chain_->apply_block(block) : ledger_->append(block));
+    }
     if (blocks.size() < blocks_a_pull) return end_box_epoch();
   }
 }
@@ -157,10 +160,11 @@ auto Node::begin_participation() -> Result<void> {
   if (participant_ || self == nullptr) return {};
   CONSILIUM_TRY(set_log_, sealing::SetLog::open(directory() / "set.log",
                                                 federation::answers_on_ledger(state(), self->id)));
-  // The only driver is `solo`: one sequencer.
   participant_.emplace(
       federation::Identity{self->id, &keys_.boxes.current(), keys_.training_seed.expose(),
-                           keys_.hedge.expose(), federation::Finality::single_sequencer},
+                           keys_.hedge.expose(),
+                           chain_ ? federation::Finality::quorum
+                                  : federation::Finality::single_sequencer},
       cases_.get(), *this, *set_log_, secrets_);
   return {};
 }
@@ -307,7 +311,9 @@ auto Node::close() -> Result<void> {
 }
 
 auto Node::put_blobs(std::span<const BytesView> blobs) -> Result<std::vector<Digest>> {
-  return blobs_.put_batch(blobs);
+  CONSILIUM_TRY(auto names, blobs_.put_batch(blobs));
+  if (new_blobs_) new_blobs_(names);
+  return names;
 }
 
 auto Node::get_blob(const Digest& digest) -> Result<Bytes> {

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -28,6 +29,7 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
     TrainingRule rule;
     Bytes training_seed;                                      ///< empty: from the operating system
     sealing::BoxKind box_kind = sealing::BoxKind::classical;  ///< of a box key made now
+    bool validates = false;  ///< as a member it names the key of its validator
   };
   /// Opens or makes the node's directory, keys, case base and blobs. The ledger comes with `join`.
   [[nodiscard]] static auto open(Setup setup) -> Result<std::unique_ptr<Node>>;
@@ -46,13 +48,23 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
 
   /// Opens this node's copy of the ledger, or makes it from the genesis.
   [[nodiscard]] auto join(const ledger::Genesis& genesis) -> Result<void>;
-  [[nodiscard]] auto state() const -> const ledger::Ledger& { return ledger_->ledger(); }
+  /// Follows a chain whose file the engine's side of this node keeps: only in memory here, and with
+  /// a quorum behind every block.
+  void follow_chain(const ledger::Genesis& genesis) { chain_.emplace(genesis); }
+  [[nodiscard]] auto state() const -> const ledger::Ledger& {
+    return chain_ ? *chain_ : ledger_->ledger();
+  }
   /// This node as a member; nothing before it was admitted.
   [[nodiscard]] auto member() const -> const ledger::Member*;
   /// Takes the blocks that are missing here, re-plays and keeps them.
   [[nodiscard]] auto follow(ledger::Driver& driver) -> Result<void>;
   /// Other nodes that may be asked for blobs.
   void set_peers(std::vector<std::unique_ptr<courier::BlobPeer>> peers);
+
+  /// Called with the names of blobs this node has made and stored, for whoever sends them to others.
+  void on_new_blobs(std::function<void(const std::vector<Digest>&)> told) {
+    new_blobs_ = std::move(told);
+  }
 
   /// Something the node's operator decided to post.
   void order(ledger::Body body) { orders_.push_back(std::move(body)); }
@@ -100,7 +112,9 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   std::optional<casebase::Casebase> casebase_;
   std::unique_ptr<CaseAccess> cases_;
   std::optional<ledger::LedgerStore> ledger_;
+  std::optional<ledger::Ledger> chain_;
   std::vector<std::unique_ptr<courier::BlobPeer>> peers_;
+  std::function<void(const std::vector<Digest>&)> new_blobs_;
   std::optional<sealing::SetLog> set_log_;
   std::optional<federation::Participant> participant_;
   std::unique_ptr<alignment::Participant> aligner_;

@@ -14,7 +14,8 @@ constexpr std::size_t schema_bytes_max = 4U << 20U;
 constexpr std::size_t model_bytes_max = 1U << 30U;
 constexpr std::string_view in_force_record = "models/in-force";
 
-/// The value of `key = "…"` in the node's own config.toml, which the node itself wrote.
+}  // namespace
+
 auto config_value(std::string_view text, std::string_view key) -> std::string {
   const std::string start = "\n" + std::string(key) + " = \"";
   const auto at = text.find(start);
@@ -23,8 +24,6 @@ auto config_value(std::string_view text, std::string_view key) -> std::string {
   const auto to = text.find('"', from);
   return std::string(text.substr(from, to == std::string_view::npos ? to : to - from));
 }
-
-}  // namespace
 
 auto open_home(const std::filesystem::path& directory) -> Result<NodeHome> {
   std::error_code ignored;

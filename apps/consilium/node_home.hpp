@@ -16,6 +16,9 @@ struct NodeHome {
   casebase::Casebase casebase;
 };
 
+/// The value of `key = "…"` in a config.toml that the node itself wrote; empty without one.
+[[nodiscard]] auto config_value(std::string_view text, std::string_view key) -> std::string;
+
 /// Error: `file_missing` (not a hospital's directory), and those of the case base.
 [[nodiscard]] auto open_home(const std::filesystem::path& directory) -> Result<NodeHome>;
 

@@ -16,6 +16,8 @@ struct NodeKeys {
   SecretBytes training_seed;     ///< chance of training and rounding (design §4)
   SecretBytes alignment_seed;    ///< keeps an input commitment the same over attempts
   SecretBytes hedge;             ///< goes into one-time keys beside chance (one_time_keys.hpp)
+  sealing::SigningKey validator;  ///< votes in consensus, where the hospitals keep the chain
+  sealing::SigningKey transport;  ///< names this node's engine to the others'
 };
 
 /// Reads the keys, or makes those that are missing. `training_seed` given (a demonstration that can

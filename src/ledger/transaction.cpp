@@ -673,6 +673,20 @@ void put(Writer& out, const AlignReceipt& body) {
   out.u64(body.chunks).u64(body.bytes);
 }
 
+auto MemberInfo::encode() const -> Bytes {
+  Writer out;
+  put(out, *this);
+  return out.take();
+}
+
+auto MemberInfo::decode(BytesView bytes) -> Result<MemberInfo> {
+  Reader in(bytes, "member");
+  MemberInfo member;
+  get(in, member);
+  CONSILIUM_CHECK(in.finish());
+  return member;
+}
+
 auto Genesis::encode() const -> Bytes {
   Writer out;
   out.u8(1).text(name).u64(created_unix_s);

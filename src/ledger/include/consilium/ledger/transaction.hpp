@@ -39,6 +39,9 @@ struct MemberInfo {
   /// Ed25519 key of its validator in a chain kept by the hospitals themselves; none: it follows the
   /// chain without a vote in consensus. Never the key it signs with.
   std::optional<sealing::VerifyKey> validator_key{};
+  [[nodiscard]] auto encode() const -> Bytes;
+  /// Error: `bad_encoding`. Says nothing about the content: check_member_info.
+  [[nodiscard]] static auto decode(BytesView bytes) -> Result<MemberInfo>;
   auto operator==(const MemberInfo&) const -> bool = default;
 };
 
