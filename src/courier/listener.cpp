@@ -1,5 +1,7 @@
 #include "listener.hpp"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 #include <boost/asio/awaitable.hpp>
@@ -35,6 +37,8 @@ constexpr std::uint32_t header_bytes_max = 16U << 10U;
 constexpr std::size_t unread_bytes_max = std::size_t{256} << 10U;
 /// A body or an answer may take the time limit and as long as it needs at this pace.
 constexpr std::int64_t bytes_per_ms_min = 64;
+/// Somebody who is not known yet holds a seat for so long at most.
+constexpr std::int64_t handshake_ms_max = 5'000;
 /// Hashing and the disk happen here, so that the event loop never waits for them.
 constexpr std::size_t workers = 2;
 
@@ -268,7 +272,8 @@ auto Listener::State::serve(tcp::socket socket, Share seat) -> asio::awaitable<v
   error_code error;
   socket.set_option(tcp::no_delay(true), error);
   Stream stream(std::move(socket), loop->tls);
-  beast::get_lowest_layer(stream).expires_after(patience(0));
+  beast::get_lowest_layer(stream).expires_after(
+      std::chrono::milliseconds(std::min(shared.options.timeout_ms, handshake_ms_max)));
   co_await stream.async_handshake(asio::ssl::stream_base::server, into(error));
   const auto identity =
       identity_in(SSL_get0_peer_certificate(stream.native_handle()), ours.consortium());

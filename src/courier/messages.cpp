@@ -117,7 +117,7 @@ class Messages::Line {
     {
       const std::lock_guard lock(mutex_);
       if (sequence < taken_) return {};  // sent again: the acknowledgement was lost
-      if (our_close_ || broken_ || their_close_) return closed_answer();
+      if (broken_ || their_close_) return closed_answer();
       if (sequence > taken_) return refusal("peer_busy", "An earlier message is missing.");
       if (message.size() > limits_.message_bytes_max)
         return refusal("message_too_large", "The message is over this node's limit.");
@@ -125,8 +125,9 @@ class Messages::Line {
                                        : std::min(limits_.queued_bytes_max, unclaimed_bytes_max);
       if (inbox_bytes_ + cost > room)
         return refusal("peer_busy", "What was sent before is not read yet.");
-      // The opening says only that there is a channel.
-      if (sequence > 0) {
+      // The opening says only that there is a channel. After our close nobody reads any more; the
+      // peer hears of that from the close itself, which comes after all that we sent before it.
+      if (sequence > 0 && !our_close_) {
         inbox_.push_back(std::move(message));
         inbox_bytes_ += cost;
       }
