@@ -99,14 +99,14 @@ auto measure(ConsortiumRun& run, const RunSpec& spec) -> Result<RunFigures> {
     h.training_cases = samples.size();
     h.held_back_cases = kept.size();
     h.cases = samples.size() + kept.size();
-    if (const auto at = run.shared().find(h.name); at != run.shared().end()) {
-      h.shared_cases = at->second.cases;
+    CONSILIUM_TRY(const auto shared, node->shared_in(1));
+    if (shared) {
+      h.shared_cases = shared->cases;
     } else if (spec.align_attributes) {
       h.shared_cases = samples.size();
     }
-    if (const auto at = run.shared_next().find(h.name); at != run.shared_next().end()) {
-      h.shared_cases_next = at->second.cases;
-    }
+    CONSILIUM_TRY(const auto shared_next, node->shared_in(2));
+    if (shared_next) h.shared_cases_next = shared_next->cases;
     h.credits = node->member()->credits;
 
     CONSILIUM_TRY(const auto local, train_alone(plan, view(samples, samples), spec.rounds,

@@ -19,6 +19,10 @@ constexpr std::size_t record_bytes_max = 256U << 20U;
 constexpr std::string_view finished_session_record = "models/aligned-session";
 /// The height until which the boxes of closed rounds are gone.
 constexpr std::string_view erased_boxes_record = "rounds/erased-boxes";
+/// How much of this hospital an epoch's session found shared: the next one marks other cases.
+auto shared_record(std::uint64_t epoch) -> std::string {
+  return "models/shared-epoch-" + std::to_string(epoch);
+}
 /// What trains after `--align attributes`.
 constexpr std::string_view training_schema_record = "models/schema.toml";
 
@@ -206,6 +210,12 @@ auto Node::keep_alignment_outcome(const ledger::AlignmentSession& session) -> Re
     CONSILIUM_CHECK(casebase_->mark_shared(outcome->shared_cases, session.record.session,
                                            outcome->shared_patterns));
     cases_->refresh();
+    CONSILIUM_TRY(const auto summary, casebase_->shared_summary());
+    if (summary) {
+      Writer w;
+      w.u64(summary->cases).u64(summary->patterns);
+      CONSILIUM_CHECK(save(shared_record(session.record.epoch), w.view()));
+    }
   } else {
     cases_->use_schema(setup_.schema.filtered([&](const casebase::Attribute& attribute) {
       return std::find(outcome->shared_attributes.begin(), outcome->shared_attributes.end(),
@@ -255,6 +265,15 @@ auto Node::receive_frame(HospitalId from, BytesView frame) -> Result<void> {
   for (auto& out : actions.send) frames_.push_back(std::move(out));
   for (auto& post : actions.post) alignment_posts_.emplace_back(std::move(post));
   return keep_alignment_outcome(state().alignments().back());
+}
+
+auto Node::shared_in(std::uint64_t epoch) -> Result<std::optional<Shared>> {
+  CONSILIUM_TRY(const auto saved, load(shared_record(epoch)));
+  if (!saved) return std::nullopt;
+  Reader r(*saved, "shared summary");
+  const Shared shared{r.u64(), r.u64()};
+  CONSILIUM_CHECK(r.finish());
+  return shared;
 }
 
 auto Node::model() const -> const learning::Model* {

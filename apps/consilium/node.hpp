@@ -64,6 +64,11 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   [[nodiscard]] auto take_frames() -> std::vector<std::pair<HospitalId, Bytes>>;
   [[nodiscard]] auto receive_frame(HospitalId from, BytesView frame) -> Result<void>;
 
+  /// Training cases and patterns that an epoch's session found shared; nothing before.
+  struct Shared {
+    std::uint64_t cases = 0, patterns = 0;
+  };
+  [[nodiscard]] auto shared_in(std::uint64_t epoch) -> Result<std::optional<Shared>>;
   [[nodiscard]] auto has_alignment_outcome() const -> bool { return alignment_done_; }
   [[nodiscard]] auto model() const -> const learning::Model*;
   /// What this node refused or missed since the last call, also kept in logs/node.log: ids and

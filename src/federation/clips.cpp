@@ -52,9 +52,10 @@ auto clips_after(const ledger::Policy& policy, const learning::Model& before,
     // Halved while the half still holds twice the largest change: a power of two takes nothing from
     // the opened sum but its size.
     std::uint32_t clip = policy.clip_micro;
-    while (clip / 2 >= policy.clip_floor_micro && clip >= 2 &&
-           static_cast<double>(clip / 2) >= 2 * largest * 1e6) {
-      clip /= 2;
+    for (std::uint32_t half = clip / 2;
+         clip >= 2 && half >= policy.clip_floor_micro && half >= 2 * largest * 1e6;
+         half = clip / 2) {
+      clip = half;
     }
     clips.push_back(clip);
   }

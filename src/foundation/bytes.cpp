@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <sodium.h>
+
 namespace consilium {
 namespace {
 
@@ -31,6 +33,15 @@ auto to_hex(BytesView bytes) -> std::string {
     text.push_back(hex_digits[byte >> 4U]);
     text.push_back(hex_digits[byte & 15U]);
   }
+  return text;
+}
+
+auto to_base64(BytesView bytes) -> std::string {
+  // The length counts a zero at the end.
+  std::string text(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
+  sodium_bin2base64(text.data(), text.size(), bytes.data(), bytes.size(),
+                    sodium_base64_VARIANT_ORIGINAL);
+  text.pop_back();
   return text;
 }
 

@@ -54,6 +54,10 @@ auto check_member_info(const MemberInfo& member) -> Result<void> {
                 "A title is at most 64 bytes of plain UTF-8 text.");
   if (member.role != MemberRole::hospital && member.role != MemberRole::server)
     return fail("bad_name", "member " + member.name, "A member is a hospital or a server.");
+  if (member.validator_key &&
+      (member.role != MemberRole::hospital || *member.validator_key == member.key))
+    return fail("bad_key", "member " + member.name,
+                "A validator's key is a hospital's, and is not the key it signs with.");
   // A box to a point of small order could be opened by anybody.
   return sealing::check_box_key(member.box_key);
 }

@@ -1,5 +1,8 @@
 #include "consilium/ledger/ledger.hpp"
 
+#include <deque>
+#include <set>
+
 #include "consilium/foundation/hash.hpp"
 
 #include "codec.hpp"
@@ -10,27 +13,60 @@ namespace {
 
 constexpr std::size_t block_transactions_max = 10'000;
 
+/// Signatures that were found good: a transaction is judged several times on its way into a block,
+/// and its signature costs more than everything else. Says nothing about the state, so two ledgers
+/// that remember different ones judge alike.
+class GoodSignatures {
+ public:
+  auto verify(const sealing::VerifyKey& key, const Transaction& transaction) -> Result<void> {
+    const Digest message = transaction.signing_digest();
+    const Digest name = tagged_hash("consilium/ledger/1/good-signature",
+                                    {key.bytes, message.view(), transaction.signature.bytes});
+    if (known_.contains(name)) return {};
+    CONSILIUM_CHECK(sealing::verify(key, message.view(), transaction.signature));
+    if (order_.size() == remembered_max) {
+      known_.erase(order_.front());
+      order_.pop_front();
+    }
+    known_.insert(name);
+    order_.push_back(name);
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t remembered_max = 32'768;
+  std::set<Digest> known_;
+  std::deque<Digest> order_;
+};
+
 struct Accepted {
   Change change;
   HospitalId sender;
 };
 
-/// Envelope first, in the order of cost; then the rule of its kind.
-auto judge_transaction(const Book& book, const Transaction& transaction) -> Result<Accepted> {
+/// In the order of cost. `later`: transactions of the same sender may still come before it.
+auto judge_envelope(const Book& book, GoodSignatures& signatures, const Transaction& transaction,
+                    bool later) -> Result<const Member*> {
   const std::string place = "transaction " + std::string(name_of(transaction.body));
   if (transaction.consortium != book.consortium())
     return fail("wrong_consortium", place, "It was signed for another consortium.");
   const auto sender = book.members().find(transaction.sender);
   if (sender == book.members().end() || !sender->second.active)
     return fail("unknown_member", place, "Its sender is no active member.");
-  if (transaction.sequence != sender->second.sequence + 1)
+  const std::uint64_t next = sender->second.sequence + 1;
+  if (later ? transaction.sequence < next : transaction.sequence != next)
     return fail("out_of_sequence", place, "Its sequence number is not the sender's next one.");
-  const Height height = book.next_height();
-  if (transaction.expiry < height)
+  if (transaction.expiry < book.next_height())
     return fail("expired", place, "Its expiry height has passed: sign it again.");
-  CONSILIUM_CHECK(sealing::verify(sender->second.info.key, transaction.signing_digest().view(),
-                                  transaction.signature));
-  const Context context{book, sender->second, height, transaction.expiry};
+  CONSILIUM_CHECK(signatures.verify(sender->second.info.key, transaction));
+  return &sender->second;
+}
+
+/// Envelope first; then the rule of its kind.
+auto judge_transaction(const Book& book, GoodSignatures& signatures, const Transaction& transaction)
+    -> Result<Accepted> {
+  CONSILIUM_TRY(const Member* sender, judge_envelope(book, signatures, transaction, false));
+  const Context context{book, *sender, book.next_height(), transaction.expiry};
   CONSILIUM_TRY(
       Change change,
       std::visit([&context](const auto& body) { return judge(context, body); }, transaction.body));
@@ -84,9 +120,10 @@ struct Ledger::Content {
   Book book;
   std::vector<Bytes> pending;
   std::size_t pending_bytes = 0;
+  GoodSignatures signatures;
 
   auto apply(const Transaction& transaction, Bytes bytes) -> Verdict {
-    CONSILIUM_TRY(const Accepted accepted, judge_transaction(book, transaction));
+    CONSILIUM_TRY(const Accepted accepted, judge_transaction(book, signatures, transaction));
     book.begin_block();
     accepted.change(book);
     ++book.member(accepted.sender).sequence;
@@ -103,7 +140,13 @@ Ledger::~Ledger() = default;
 
 auto Ledger::check(const Transaction& transaction) const -> Verdict {
   CONSILIUM_CHECK(canonical(transaction));
-  CONSILIUM_CHECK(judge_transaction(content_->book, transaction));
+  CONSILIUM_CHECK(judge_transaction(content_->book, content_->signatures, transaction));
+  return {};
+}
+
+auto Ledger::check_later(const Transaction& transaction) const -> Verdict {
+  CONSILIUM_CHECK(canonical(transaction));
+  CONSILIUM_CHECK(judge_envelope(content_->book, content_->signatures, transaction, true));
   return {};
 }
 

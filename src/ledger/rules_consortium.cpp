@@ -37,7 +37,11 @@ auto need_new_member(const Book& book, const MemberInfo& info) -> Result<void> {
   for (const auto& [id, member] : book.members()) {
     if (member.active && member.info.name == info.name)
       return fail("name_taken", place, "Another member has this name: choose another one.");
-    if (member.info.key == info.key || member.info.box_key == info.box_key)
+    const bool same_validator =
+        info.validator_key &&
+        (member.info.validator_key == info.validator_key || member.info.key == *info.validator_key);
+    if (member.info.key == info.key || member.info.box_key == info.box_key || same_validator ||
+        member.info.validator_key == info.key)
       return fail("key_reuse", place, "A member had this key before: make a new identity.");
   }
   if (book.hospitals().size() >= hospitals_max)

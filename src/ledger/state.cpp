@@ -192,6 +192,23 @@ auto State::hospitals() const -> std::vector<HospitalId> {
   return out;
 }
 
+auto State::is_waiting() const -> bool {
+  const auto runs = [](const auto& item) { return !is_closed(item.second.state); };
+  const auto meets = [](const AlignmentSession& session) {
+    return session.state != AlignmentState::closed && session.state != AlignmentState::failed;
+  };
+  return !proposals().empty() || std::any_of(rounds().begin(), rounds().end(), runs) ||
+         std::any_of(alignments().begin(), alignments().end(), meets);
+}
+
+auto State::validators() const -> std::map<HospitalId, sealing::VerifyKey> {
+  std::map<HospitalId, sealing::VerifyKey> out;
+  for (const auto& [id, member] : members()) {
+    if (member.active && member.info.validator_key) out[id] = *member.info.validator_key;
+  }
+  return out;
+}
+
 auto State::committee() const -> std::vector<HospitalId> {
   if (policy().topology == Topology::committee) return hospitals();
   for (const auto& [id, member] : members()) {

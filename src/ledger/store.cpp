@@ -95,23 +95,42 @@ struct LedgerStore::Parts {
   std::filesystem::path file;
   Database database;
   Ledger ledger;
+  bool ended = false;  ///< a block was made and not kept yet
 
+  auto insert_block(const Block& block) -> Result<void> {
+    CONSILIUM_TRY(Statement insert,
+                  database.prepare("INSERT INTO blocks (height, block, block_digest, "
+                                   "state_digest) VALUES (?, ?, ?, ?)"));
+    const Bytes bytes = block.encode();
+    const Digest digest = sha256(bytes);
+    const Digest state = ledger.digest();
+    insert.bind(0, to_column(block.height.value));
+    insert.bind(1, BytesView(bytes));
+    insert.bind(2, digest.view());
+    insert.bind(3, state.view());
+    return insert.run();
+  }
+  /// A file made before any driver kept a record has no table for it.
+  auto insert_record(BytesView record) -> Result<void> {
+    CONSILIUM_CHECK(
+        database.execute("CREATE TABLE IF NOT EXISTS driver (one INTEGER PRIMARY KEY CHECK (one = "
+                         "1), record BLOB NOT NULL, digest BLOB NOT NULL)"));
+    CONSILIUM_TRY(Statement insert,
+                  database.prepare("INSERT OR REPLACE INTO driver (one, record, digest) VALUES "
+                                   "(1, ?, ?)"));
+    const Digest digest = sha256(record);
+    insert.bind(0, record);
+    insert.bind(1, digest.view());
+    return insert.run();
+  }
   /// Keeps a block that the ledger has just made; takes it back when the disk does not.
-  auto keep(const Block& block) -> Result<void> {
+  auto keep(const Block* block, std::optional<BytesView> record) -> Result<void> {
     auto kept = database.in_transaction([&]() -> Result<void> {
-      CONSILIUM_TRY(Statement insert,
-                    database.prepare("INSERT INTO blocks (height, block, block_digest, "
-                                     "state_digest) VALUES (?, ?, ?, ?)"));
-      const Bytes bytes = block.encode();
-      const Digest digest = sha256(bytes);
-      const Digest state = ledger.digest();
-      insert.bind(0, to_column(block.height.value));
-      insert.bind(1, BytesView(bytes));
-      insert.bind(2, digest.view());
-      insert.bind(3, state.view());
-      return insert.run();
+      if (block != nullptr) CONSILIUM_CHECK(insert_block(*block));
+      return record ? insert_record(*record) : Result<void>{};
     });
-    if (!kept) ledger.revert_block();
+    if (!kept && block != nullptr) ledger.revert_block();
+    ended = false;
     return kept;
   }
 
@@ -200,7 +219,47 @@ auto LedgerStore::ledger() const -> const Ledger& {
 
 auto LedgerStore::append(const Block& block) -> Result<void> {
   CONSILIUM_CHECK(parts_->ledger.apply_block(block));
-  return parts_->keep(block);
+  return parts_->keep(&block, std::nullopt);
+}
+
+auto LedgerStore::build(const Transaction& transaction) -> Verdict {
+  Ledger& ledger = parts_->ledger;
+  CONSILIUM_ENSURE(!parts_->ended);
+  if (ledger.pending_count() >= block_transactions_max ||
+      ledger.pending_bytes() + transaction_bytes_max > block_bytes_max)
+    return fail("queue_full", "sequencer", "The next block is full: submit again after it.");
+  return ledger.apply(transaction);
+}
+
+auto LedgerStore::end_block() -> Block {
+  CONSILIUM_ENSURE(!parts_->ended);
+  parts_->ended = true;
+  return parts_->ledger.end_block();
+}
+
+auto LedgerStore::keep(const Block* block, std::optional<BytesView> driver_record) -> Result<void> {
+  CONSILIUM_ENSURE((block != nullptr) == parts_->ended);
+  return parts_->keep(block, driver_record);
+}
+
+void LedgerStore::drop_block() {
+  if (parts_->ended || parts_->ledger.pending_count() > 0) parts_->ledger.revert_block();
+  parts_->ended = false;
+}
+
+auto LedgerStore::driver_record() const -> Result<std::optional<Bytes>> {
+  CONSILIUM_TRY(Statement tables, parts_->database.prepare(
+                                      "SELECT count(*) FROM sqlite_master WHERE name = 'driver'"));
+  CONSILIUM_TRY(const bool row, tables.step());
+  if (!row || tables.integer(0) == 0) return std::optional<Bytes>{};
+  CONSILIUM_TRY(Statement query, parts_->database.prepare("SELECT record, digest FROM driver"));
+  CONSILIUM_TRY(const bool found, query.step());
+  if (!found) return std::optional<Bytes>{};
+  Bytes record = query.blob(0);
+  const auto digest = read_digest(query, 1);
+  if (!digest || sha256(record) != *digest)
+    return damaged(parts_->file, "driver", "The driver's record was changed: restore the file.");
+  return std::optional<Bytes>{std::move(record)};
 }
 
 auto LedgerStore::block_at(Height height) const -> Result<Block> {
@@ -231,11 +290,7 @@ auto LedgerStore::state_digest_at(Height height) const -> Result<Digest> {
 SoloSequencer::SoloSequencer(LedgerStore store) : store_(std::move(store)) {}
 
 auto SoloSequencer::submit(const Transaction& transaction) -> Verdict {
-  Ledger& ledger = store_.parts_->ledger;
-  if (ledger.pending_count() >= block_transactions_max ||
-      ledger.pending_bytes() + transaction_bytes_max > block_bytes_max)
-    return fail("queue_full", "sequencer", "The next block is full: submit again after it.");
-  return ledger.apply(transaction);
+  return store_.build(transaction);
 }
 
 auto SoloSequencer::blocks_after(Height height, std::size_t count_max)
@@ -250,10 +305,9 @@ auto SoloSequencer::blocks_after(Height height, std::size_t count_max)
 }
 
 auto SoloSequencer::make_block(bool even_empty) -> Result<bool> {
-  Ledger& ledger = store_.parts_->ledger;
-  if (ledger.pending_count() == 0 && !even_empty) return false;
-  const Block block = ledger.end_block();
-  CONSILIUM_CHECK(store_.parts_->keep(block));
+  if (store_.ledger().pending_count() == 0 && !even_empty) return false;
+  const Block block = store_.end_block();
+  CONSILIUM_CHECK(store_.keep(&block, std::nullopt));
   return true;
 }
 
@@ -262,7 +316,7 @@ auto SoloSequencer::store() const -> const LedgerStore& {
 }
 
 auto SoloSequencer::close() -> Result<void> {
-  if (store_.parts_->ledger.pending_count() > 0) store_.parts_->ledger.revert_block();
+  store_.drop_block();
   return store_.close();
 }
 

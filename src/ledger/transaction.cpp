@@ -62,18 +62,22 @@ static void get_ascending(Reader& in, std::vector<HospitalId>& ids) {
 
 /// Set in a member's role when its box key is a hybrid one.
 constexpr std::uint8_t lattice_follows = 0x80;
+/// … and when it has a validator's key.
+constexpr std::uint8_t validator_follows = 0x40;
 
 static void get(Reader& in, MemberInfo& member) {
   member.name = in.text(name_bytes_max);
   member.title = in.text(title_bytes_max);
   const std::uint8_t first = in.u8();
   const bool hybrid = (first & lattice_follows) != 0;
-  const auto role = static_cast<std::uint8_t>(first & ~lattice_follows);
+  const bool validates = (first & validator_follows) != 0;
+  const auto role = static_cast<std::uint8_t>(first & ~(lattice_follows | validator_follows));
   if (role < 1 || role > 2) in.reject();
   member.role = static_cast<MemberRole>(role);
   get_array(in, member.key.bytes);
   get_array(in, member.box_key.bytes);
   if (hybrid) member.box_key.lattice = in.fixed(sealing::lattice_key_size);
+  if (validates) get_array(in, member.validator_key.emplace().bytes);
 }
 
 /// Set in a byte or number before them when fields follow that are usually zero: what has none of
@@ -571,10 +575,12 @@ void put(Writer& out, const MemberInfo& member) {
   const bool hybrid = member.box_key.kind() == sealing::BoxKind::hybrid;
   const auto role = static_cast<std::uint8_t>(member.role);
   out.text(member.name).text(member.title);
-  out.u8(static_cast<std::uint8_t>(role | (hybrid ? lattice_follows : 0U)));
+  out.u8(static_cast<std::uint8_t>(role | (hybrid ? lattice_follows : 0U) |
+                                   (member.validator_key ? validator_follows : 0U)));
   put_array(out, member.key.bytes);
   put_array(out, member.box_key.bytes);
   if (hybrid) out.fixed(member.box_key.lattice);
+  if (member.validator_key) put_array(out, member.validator_key->bytes);
 }
 
 void put(Writer& out, const Policy& policy) {

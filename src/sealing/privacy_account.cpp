@@ -112,10 +112,12 @@ auto epsilon_of(double rho, double delta) -> Result<double> {
   const auto at = [&](double log_a) { return epsilon_at(rho, log_delta, std::exp(log_a)); };
   // A coarse search over α − 1 from e⁻²⁰ to e⁶⁰, then halving around the best.
   double best = -20;
-  for (double log_a = -20; log_a <= 60; log_a += 0.25) {
+  for (int quarter = -80; quarter <= 240; ++quarter) {
+    const double log_a = 0.25 * quarter;
     if (at(log_a) < at(best)) best = log_a;
   }
-  for (double step = 0.25; step > 1e-9; step /= 2) {
+  double step = 0.25;
+  for (int halving = 0; halving < 28; ++halving, step /= 2) {
     for (const double side : {best - step, best + step}) {
       if (at(side) < at(best)) best = side;
     }

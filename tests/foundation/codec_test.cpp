@@ -21,6 +21,11 @@ TEST(Hex, goes_there_and_back) {
     EXPECT_EQ(from_hex(text).value(), bytes);
   }
   EXPECT_EQ(to_hex(Bytes{0x00, 0x9f, 0xa0, 0xff}), "009fa0ff");
+  // RFC 4648, section 10.
+  EXPECT_EQ(to_base64({}), "");
+  EXPECT_EQ(to_base64(as_bytes("f")), "Zg==");
+  EXPECT_EQ(to_base64(as_bytes("fo")), "Zm8=");
+  EXPECT_EQ(to_base64(as_bytes("foobar")), "Zm9vYmFy");
 }
 
 TEST(Hex, accepts_only_one_spelling) {

@@ -62,7 +62,7 @@ class Dev(unittest.TestCase):
             self.assertIn(f"./dev {verb}", done.stdout)
 
     def test_refuses_what_it_does_not_know(self):
-        for arguments in (["dance"], ["build", "marble"], ["test", "--short"], ["setup", "--chain"], ["check", "x"],
+        for arguments in (["dance"], ["build", "marble"], ["test", "--short"], ["setup", "--everything"], ["check", "x"],
                           ["clean", "x"], ["fuzz"], ["bench"], ["bench", "marble"], ["fuzz", "attic"], ["demo", "--data"]):
             with self.subTest(arguments):
                 self.assertEqual(self.dev(*arguments).returncode, 2)

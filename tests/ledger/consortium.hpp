@@ -2,6 +2,7 @@
 // A whole consortium in one test: keys, a ledger, and hospitals that say what they are told to say.
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,6 +48,8 @@ struct Identity {
 struct Founding {
   int hospitals = 4;
   Policy policy;
+  bool validators = false;                                     ///< every hospital names one
+  std::map<std::string, sealing::VerifyKey> validator_keys{};  ///< these, by name of the hospital
 };
 
 inline auto short_policy(Topology topology = Topology::committee) -> Policy {
@@ -60,7 +63,9 @@ inline auto short_policy(Topology topology = Topology::committee) -> Policy {
 class Consortium {
  public:
   explicit Consortium(Founding setup = {4, short_policy()})
-      : ledger((genesis_ = make_genesis(setup.policy))) {
+      : validators_(setup.validators),
+        validator_keys_(setup.validator_keys),
+        ledger((genesis_ = make_genesis(setup.policy))) {
     const bool central = setup.policy.topology == Topology::central;
     for (int i = 1; i < setup.hospitals; ++i) admit(add_identity("hospital-" + std::to_string(i)));
     for (const auto& [member, record] : ledger.members()) {
@@ -72,6 +77,12 @@ class Consortium {
 
   auto add_identity(const std::string& name) -> HospitalId {
     identities_.push_back(std::make_unique<Identity>(name, genesis_.policy.hybrid_boxes));
+    if (validators_) {
+      const auto given = validator_keys_.find(name);
+      identities_.back()->info.validator_key = given != validator_keys_.end()
+                                                   ? given->second
+                                                   : Identity("the validator of " + name).info.key;
+    }
     return id(static_cast<int>(identities_.size()));
   }
   auto identity(HospitalId who) -> Identity& { return *identities_.at(who.value - 1U); }
@@ -125,6 +136,7 @@ class Consortium {
 
   void block(std::uint64_t count = 1) {
     for (std::uint64_t i = 0; i < count; ++i) {
+      if (rests && ledger.pending_count() == 0 && !ledger.is_waiting()) return;
       blocks.push_back(ledger.end_block());
       ASSERT_EQ(ledger.recomputed_digest(), ledger.digest());
       digests.push_back(ledger.digest());
@@ -265,6 +277,8 @@ class Consortium {
 
  private:
   std::vector<std::unique_ptr<Identity>> identities_;
+  bool validators_;
+  std::map<std::string, sealing::VerifyKey> validator_keys_;
   auto make_genesis(const Policy& policy) -> Genesis {
     Genesis genesis;
     genesis_.policy = policy;
@@ -276,6 +290,7 @@ class Consortium {
     if (policy.topology == Topology::central) {
       add_identity("centre");
       identities_.back()->info.role = MemberRole::server;
+      identities_.back()->info.validator_key.reset();
       genesis.servers.push_back(identities_.back()->info);
     }
     EXPECT_TRUE(check_genesis(genesis));
@@ -287,6 +302,7 @@ class Consortium {
   Ledger ledger;
   std::vector<HospitalId> hospitals, miners;
   std::uint64_t noise_sigma2 = 0, clip_l2 = 0;  ///< of the rounds that open_body opens
+  bool rests = false;  ///< no block is made while nobody posts and nothing waits for a height
   std::vector<Block> blocks;
   std::vector<Digest> digests;
 };

@@ -54,6 +54,39 @@ TEST(Members, have_names_and_keys_of_their_own) {
   EXPECT_EQ(refused([](MemberInfo&) {}), "ok");
 }
 
+TEST(Members, may_name_the_key_of_a_validator) {
+  Consortium c;
+  const HospitalId fifth = c.add_identity("fifth");
+  const Identity validator("the validator of fifth");
+  const auto with = [&](const sealing::VerifyKey& key) {
+    MemberInfo info = c.identity(fifth).info;
+    info.validator_key = key;
+    return Propose{ProposeAdmit{info}};
+  };
+  EXPECT_EQ(c.send_as(id(1), with(c.identity(fifth).info.key)), "bad_key");
+  EXPECT_EQ(c.send_as(id(1), with(c.identity(id(2)).info.key)), "key_reuse");
+  EXPECT_TRUE(c.ledger.validators().empty());
+  ASSERT_EQ(c.send_as(id(1), with(validator.info.key)), "ok");
+  c.vote_until_decided(c.hospitals);
+  c.block();
+  ASSERT_EQ(c.ledger.validators().size(), 1U);
+  EXPECT_EQ(c.ledger.validators().at(fifth), validator.info.key);
+
+  // Nobody else has it afterwards, and no identity is signed with it.
+  const HospitalId sixth = c.add_identity("sixth");
+  MemberInfo copied = c.identity(sixth).info;
+  copied.validator_key = validator.info.key;
+  EXPECT_EQ(c.send_as(id(1), Propose{ProposeAdmit{copied}}), "key_reuse");
+  copied.validator_key.reset();
+  copied.key = validator.info.key;
+  EXPECT_EQ(c.send_as(id(1), Propose{ProposeAdmit{copied}}), "key_reuse");
+
+  ASSERT_EQ(c.send_as(id(1), Propose{ProposeRemove{fifth}}), "ok");
+  c.vote_until_decided(c.hospitals);
+  c.block();
+  EXPECT_TRUE(c.ledger.validators().empty());
+}
+
 TEST(Members, leave_by_vote_without_their_own_and_need_new_keys_to_come_back) {
   Consortium c;
   ASSERT_EQ(c.send_as(id(1), Propose{ProposeRemove{id(4)}}), "ok");

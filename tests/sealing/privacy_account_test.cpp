@@ -58,7 +58,8 @@ TEST(PrivacyAccount, converts_as_the_specification_prints) {
 TEST(PrivacyAccount, epsilon_grows_with_rho_and_with_a_smaller_delta) {
   EXPECT_EQ(must(epsilon_of(0, 1e-5)), 0);
   double before = 0;
-  for (double rho = 1e-6; rho < 1e5; rho *= 1.7) {
+  for (int power = 0; power < 48; ++power) {
+    const double rho = 1e-6 * std::pow(1.7, power);
     const double epsilon = must(epsilon_of(rho, 1e-6));
     EXPECT_GT(epsilon, before);
     EXPECT_GE(epsilon, must(epsilon_of(rho, 1e-5)));

@@ -22,6 +22,8 @@ using BytesView = std::span<const std::uint8_t>;
 
 /// Lower-case hexadecimal, two characters a byte.
 [[nodiscard]] auto to_hex(BytesView bytes) -> std::string;
+/// RFC 4648, with padding; in constant time, so that keys may be written with it.
+[[nodiscard]] auto to_base64(BytesView bytes) -> std::string;
 /// Errors: `bad_hex` (odd length, or a character that is not 0-9a-f).
 [[nodiscard]] auto from_hex(std::string_view text) -> Result<Bytes>;
 

@@ -235,6 +235,8 @@ class State {
   [[nodiscard]] auto member_by_name(std::string_view name) const -> const Member*;
   [[nodiscard]] auto hospitals() const
       -> std::vector<HospitalId>;  ///< active, role hospital, ascending
+  /// Who has a vote in consensus, with the key it votes under: active hospitals that named one.
+  [[nodiscard]] auto validators() const -> std::map<HospitalId, sealing::VerifyKey>;
   /// Miners of the present committee, miner m at [m-1]: all hospitals, or the server alone.
   [[nodiscard]] auto committee() const -> std::vector<HospitalId>;
   /// RoundParameters for sealing from a round's record.
@@ -257,6 +259,9 @@ class State {
   [[nodiscard]] auto box_key_is_due(HospitalId member) const -> bool;
   /// Epoch of the last released pattern alignment, 0 before any.
   [[nodiscard]] auto data_epoch() const -> std::uint64_t;
+  /// Does anything wait for a height (a running round, an alignment, a proposal)? Then a driver
+  /// goes on making blocks, empty ones if need be: a silent hospital must not stop the heights.
+  [[nodiscard]] auto is_waiting() const -> bool;
   /// May votes be revealed in the next block (everybody committed, or half of the judging time is
   /// over)?
   [[nodiscard]] auto reveals_open(const RoundRecord& round) const -> bool;
@@ -273,6 +278,9 @@ class Ledger final : public State {
 
   /// Judges one transaction against the present state, as if it were next; changes nothing.
   [[nodiscard]] auto check(const Transaction& transaction) const -> Verdict;
+  /// Judges what can be judged of one that follows others of its sender which are still on their
+  /// way: consortium, sender, expiry and signature, and that its sequence number is not used yet.
+  [[nodiscard]] auto check_later(const Transaction& transaction) const -> Verdict;
   /// Judges one transaction inside the block being built and, if accepted, changes the state.
   [[nodiscard]] auto apply(const Transaction& transaction) -> Verdict;
   /// Ends the block: height + 1, deadlines of the rule, invariants, digest. Gives the block that

@@ -33,12 +33,27 @@ class LedgerStore {
   /// Applies and keeps a block made elsewhere. Errors: those of apply_block, and `disk_full` or
   /// `database_failed` (the ledger is then as it was before).
   [[nodiscard]] auto append(const Block& block) -> Result<void>;
+
+  // --- for a driver that builds the blocks here
+  /// Judges a transaction inside the block that is being built; nothing is durable before `keep`.
+  /// Errors: its verdict, `queue_full` (10 000 transactions or 4 MiB).
+  [[nodiscard]] auto build(const Transaction& transaction) -> Verdict;
+  /// Ends the block that is being built. It is kept, or taken back, before the next one begins.
+  [[nodiscard]] auto end_block() -> Block;
+  /// Makes the block that `end_block` gave durable, and a record of the driver's own with it, all
+  /// or nothing; without a block the record alone. When it cannot, the block is taken back. Errors:
+  /// `disk_full`, `database_failed`.
+  [[nodiscard]] auto keep(const Block* block, std::optional<BytesView> driver_record)
+      -> Result<void>;
+  /// Takes back what was built and not kept, ended or not.
+  void drop_block();
+  /// What `keep` wrote last; nothing before.
+  [[nodiscard]] auto driver_record() const -> Result<std::optional<Bytes>>;
   /// Errors: `unknown_height`, `database_damaged`.
   [[nodiscard]] auto block_at(Height height) const -> Result<Block>;
   [[nodiscard]] auto state_digest_at(Height height) const -> Result<Digest>;
 
  private:
-  friend class SoloSequencer;
   struct Parts;
   explicit LedgerStore(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -35,6 +36,9 @@ struct MemberInfo {
   MemberRole role = MemberRole::hospital;
   sealing::VerifyKey key;
   sealing::BoxPublicKey box_key;
+  /// Ed25519 key of its validator in a chain kept by the hospitals themselves; none: it follows the
+  /// chain without a vote in consensus. Never the key it signs with.
+  std::optional<sealing::VerifyKey> validator_key{};
   auto operator==(const MemberInfo&) const -> bool = default;
 };
 
