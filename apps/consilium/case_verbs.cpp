@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "chain_config.hpp"
 #include "node_home.hpp"
 #include "serving.hpp"
 
@@ -54,7 +55,8 @@ auto schema_show(const SchemaOptions& options) -> Result<void> {
 }
 
 auto serve(const ServeOptions& options) -> Result<void> {
-  return serve_folder(options.home, options.port);
+  return keeps_chain(options.home) ? serve_chain(options.home, options.port, options.json)
+                                   : serve_folder(options.home, options.port);
 }
 
 }  // namespace consilium::app

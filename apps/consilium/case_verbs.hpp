@@ -24,7 +24,9 @@ struct SchemaOptions {
 struct ServeOptions {
   std::filesystem::path home;
   std::uint16_t port = 8480;
+  bool json = false;  ///< of a chain's node: what moves, for the process that started it
 };
+/// A chain's node lives until it is stopped; a finished run's folder is shown.
 [[nodiscard]] auto serve(const ServeOptions& options) -> Result<void>;
 
 }  // namespace consilium::app

@@ -1,15 +1,19 @@
 #include "chain_node.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "consilium/engine/abci_server.hpp"
 #include "consilium/foundation/clock.hpp"
 #include "consilium/foundation/codec.hpp"
 #include "consilium/foundation/files.hpp"
+#include "consilium/portal/portal.hpp"
 
 #include "node_home.hpp"
 
@@ -66,11 +70,8 @@ class Pusher {
   Pusher(const courier::TransportIdentity& ours, const std::vector<courier::PeerAddress>& peers,
          const courier::BlobStore& store)
       : store_(store) {
-    for (const auto& peer : peers) {
-      auto& lane = lanes_.emplace_back();
-      lane.peer.emplace(ours, peer, quick);
-      lane.thread = std::thread([this, &lane] { work(lane); });
-    }
+    for (const auto& peer : peers) lanes_.emplace_back().peer.emplace(ours, peer, quick);
+    for (auto& lane : lanes_) lane.thread = std::thread([this, &lane] { work(lane); });
   }
   ~Pusher() {
     {
@@ -83,15 +84,27 @@ class Pusher {
   Pusher(const Pusher&) = delete;
   auto operator=(const Pusher&) -> Pusher& = delete;
 
-  void push(const std::vector<Digest>& blobs) {
+  /// `holders`: with so many others holding a blob durably, it may be spoken of.
+  void push(const std::vector<Digest>& blobs, std::size_t holders) {
     {
       const std::lock_guard lock(mutex_);
-      for (auto& lane : lanes_) {
-        if (lane.waiting.size() + blobs.size() > pushes_max) lane.waiting.clear();
-        lane.waiting.insert(lane.waiting.end(), blobs.begin(), blobs.end());
+      for (const Digest& blob : blobs) {
+        if (lanes_.empty()) break;
+        waits_for_[blob] = {holders, lanes_.size()};
+        for (auto& lane : lanes_) {
+          lane.waiting.push_back(blob);
+          if (lane.waiting.size() <= pushes_max) continue;
+          tally(lane.waiting.front(), false);
+          lane.waiting.pop_front();
+        }
       }
     }
     more_.notify_all();
+  }
+  /// Every blob is held by enough others, or everybody who could be reached was tried.
+  [[nodiscard]] auto settled() -> bool {
+    const std::lock_guard lock(mutex_);
+    return waits_for_.empty();
   }
 
  private:
@@ -100,6 +113,16 @@ class Pusher {
     std::deque<Digest> waiting;
     std::thread thread;
   };
+  struct Wanted {
+    std::size_t holders = 0, lanes = 0;
+  };
+  void tally(const Digest& blob, bool held) {
+    const auto found = waits_for_.find(blob);
+    if (found == waits_for_.end()) return;
+    auto& wanted = found->second;
+    if (held && wanted.holders > 0) --wanted.holders;
+    if (--wanted.lanes == 0 || wanted.holders == 0) waits_for_.erase(found);
+  }
   void work(Lane& lane) {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -109,21 +132,24 @@ class Pusher {
       lane.waiting.pop_front();
       lock.unlock();
       // A peer that is away, or full, fetches what it needs when it is back.
-      (void)lane.peer->push(next, store_);
+      const bool held = lane.peer->push(next, store_).has_value();
       lock.lock();
+      tally(next, held);
     }
   }
 
   const courier::BlobStore& store_;
-  std::mutex mutex_;  ///< guards ends_ and what waits in the lanes
+  std::mutex mutex_;  ///< guards ends_, waits_for_ and what waits in the lanes
   std::condition_variable more_;
   bool ends_ = false;
+  std::map<Digest, Wanted> waits_for_;
   std::deque<Lane> lanes_;
 };
 
 class ChainNode {
  public:
-  static auto open(const std::filesystem::path& directory) -> Result<std::unique_ptr<ChainNode>>;
+  static auto open(const ChainOptions& options) -> Result<std::unique_ptr<ChainNode>>;
+  [[nodiscard]] auto url() const -> std::string { return portal_->url(); }
   auto step() -> Result<bool>;
   auto report() -> ChainReport;
   auto close() -> Result<void>;
@@ -131,7 +157,10 @@ class ChainNode {
  private:
   ChainNode(ChainConfig config, ledger::Genesis genesis)
       : config_(std::move(config)), genesis_(std::move(genesis)), door_(config_) {}
-  auto begin(const std::filesystem::path& directory) -> Result<void>;
+  auto begin(const ChainOptions& options) -> Result<void>;
+  auto begin_agenda() -> Result<void>;
+  /// From the portal's thread.
+  auto health() -> portal::Health;
   auto look_at_frames() -> Result<bool>;
   auto say_something() -> Result<bool>;
   auto offer(std::int64_t now_ms) -> Result<void>;
@@ -150,6 +179,7 @@ class ChainNode {
   std::optional<courier::TransportIdentity> identity_;
   std::optional<courier::Port> port_;
   std::optional<Pusher> pusher_;
+  std::optional<portal::Portal> portal_;
   std::vector<courier::PeerAddress> peers_;
   struct Line {
     std::unique_ptr<Channel> channel;
@@ -158,20 +188,21 @@ class ChainNode {
   std::map<std::string, Line> lines_;
   std::optional<ledger::Transaction> offered_;  ///< that no block has taken yet
   std::int64_t offered_ms_ = 0;
+  std::atomic<std::int64_t> owed_since_ms_ = 0;  ///< 0: nothing of ours waits for a block
   Height looked_at_;
   std::vector<std::string> remarks_;
 };
 
-auto ChainNode::open(const std::filesystem::path& directory)
-    -> Result<std::unique_ptr<ChainNode>> {
-  CONSILIUM_TRY(auto config, load_chain_config(directory));
-  CONSILIUM_TRY(auto genesis, load_genesis(directory));
+auto ChainNode::open(const ChainOptions& options) -> Result<std::unique_ptr<ChainNode>> {
+  CONSILIUM_TRY(auto config, load_chain_config(options.directory));
+  CONSILIUM_TRY(auto genesis, load_genesis(options.directory));
   std::unique_ptr<ChainNode> node(new ChainNode(std::move(config), std::move(genesis)));
-  CONSILIUM_CHECK(node->begin(directory));
+  CONSILIUM_CHECK(node->begin(options));
   return node;
 }
 
-auto ChainNode::begin(const std::filesystem::path& directory) -> Result<void> {
+auto ChainNode::begin(const ChainOptions& options) -> Result<void> {
+  const auto& directory = options.directory;
   CONSILIUM_TRY(const auto text, read_text_file(directory / "config.toml", 1U << 16U));
   CONSILIUM_TRY(const auto toml, read_text_file(directory / "schema.toml", 4U << 20U));
   CONSILIUM_TRY(auto schema, casebase::parse_schema(toml, (directory / "schema.toml").string()));
@@ -231,33 +262,59 @@ auto ChainNode::begin(const std::filesystem::path& directory) -> Result<void> {
   }
   node_->set_peers(std::move(sources));
   pusher_.emplace(*identity_, peers_, node_->blobs());
-  node_->on_new_blobs([this](const std::vector<Digest>& blobs) { pusher_->push(blobs); });
+  node_->on_new_blobs([this](const std::vector<Digest>& blobs) {
+    // One honest holder besides us, even when as many are not as the chain stands.
+    pusher_->push(blobs, (node_->state().validators().size() + 2) / 3 + 1);
+  });
 
-  CONSILIUM_TRY(const auto agenda, node_->load(agenda_file));
-  if (agenda) {
-    Reader r(*agenda, agenda_file);
-    RunSpec spec;
-    spec.seed = r.u64();
-    spec.align_attributes = r.boolean();
-    spec.align_k = r.u16();
-    spec.next_epoch = r.boolean();
-    spec.rounds = r.u64();
-    spec.outputs = r.u32();
-    spec.hidden = r.list(64, [](Reader& in) { return in.u32(); });
-    const Bytes training = r.bytes(4096);
-    const auto invited = r.list(64, [](Reader& in) { return in.bytes(4096); });
-    CONSILIUM_CHECK(r.finish());
-    CONSILIUM_TRY(spec.training, learning::TrainingPlan::decode(training));
-    spec.norm = config_.rule.norm;
-    std::vector<ledger::MemberInfo> members;
-    for (const auto& bytes : invited) {
-      CONSILIUM_TRY(auto member, ledger::MemberInfo::decode(bytes));
-      members.push_back(std::move(member));
-    }
-    agenda_.emplace(std::move(spec), std::vector<Node*>{node_.get()}, std::move(members));
-  }
+  CONSILIUM_CHECK(begin_agenda());
   CONSILIUM_TRY(process_, engine::CometbftProcess::start(settings));
+  portal::PortalOptions face;
+  face.port = options.portal_port;
+  face.health = [this] { return health(); };
+  CONSILIUM_TRY(portal_, portal::Portal::start(std::move(face)));
   return {};
+}
+
+auto ChainNode::begin_agenda() -> Result<void> {
+  CONSILIUM_TRY(const auto agenda, node_->load(agenda_file));
+  if (!agenda) return {};
+  Reader r(*agenda, agenda_file);
+  RunSpec spec;
+  spec.seed = r.u64();
+  spec.align_attributes = r.boolean();
+  spec.align_k = r.u16();
+  spec.next_epoch = r.boolean();
+  spec.rounds = r.u64();
+  spec.outputs = r.u32();
+  spec.hidden = r.list(64, [](Reader& in) { return in.u32(); });
+  const Bytes training = r.bytes(4096);
+  const auto invited = r.list(64, [](Reader& in) { return in.bytes(4096); });
+  CONSILIUM_CHECK(r.finish());
+  CONSILIUM_TRY(spec.training, learning::TrainingPlan::decode(training));
+  spec.norm = config_.rule.norm;
+  std::vector<ledger::MemberInfo> members;
+  for (const auto& bytes : invited) {
+    CONSILIUM_TRY(auto member, ledger::MemberInfo::decode(bytes));
+    members.push_back(std::move(member));
+  }
+  agenda_.emplace(std::move(spec), std::vector<Node*>{node_.get()}, std::move(members));
+  return {};
+}
+
+/// Healthy is a node whose height grows when somebody waits for it.
+auto ChainNode::health() -> portal::Health {
+  const auto progress = application_->progress();
+  const auto patience_ms = std::max<std::int64_t>(10'000, 10 * config_.block_interval_ms);
+  const auto owed_since = owed_since_ms_.load();
+  const bool owed = owed_since != 0 && clock_.monotonic_ms() - owed_since > patience_ms;
+  const bool stands = progress.idle_ms > patience_ms && (progress.waiting || owed);
+  const nlohmann::json details = {
+      {"height", progress.ledger_height.value}, {"engine_height", progress.engine_height},
+      {"idle_ms", progress.idle_ms},            {"waiting", progress.waiting || owed_since != 0},
+      {"validators", progress.validators},      {"absent", progress.absent.size()},
+  };
+  return {!stands, details.dump()};
 }
 
 auto ChainNode::look_at_frames() -> Result<bool> {
@@ -309,7 +366,8 @@ auto ChainNode::offer(std::int64_t now_ms) -> Result<void> {
   return {};
 }
 
-/// At most one transaction is on its way: the next is decided from the block that carries it.
+/// At most one transaction is on its way: the next is decided from the block that carries it. It
+/// may speak of blobs, so these are with others first.
 auto ChainNode::say_something() -> Result<bool> {
   const auto now_ms = clock_.monotonic_ms();
   const auto* self = node_->member();
@@ -317,10 +375,13 @@ auto ChainNode::say_something() -> Result<bool> {
     const bool taken = self != nullptr && self->sequence >= offered_->sequence;
     const bool late = offered_->expiry < node_->state().height();
     if (!taken && !late) {
-      if (now_ms - offered_ms_ >= offer_again_ms) CONSILIUM_CHECK(offer(now_ms));
+      if (owed_since_ms_ == 0) owed_since_ms_ = now_ms;
+      if (now_ms >= offered_ms_ + offer_again_ms && pusher_->settled())
+        CONSILIUM_CHECK(offer(now_ms));
       return false;
     }
     offered_.reset();
+    owed_since_ms_ = 0;
   }
   if (agenda_ && self != nullptr && !intent_.done) {
     CONSILIUM_TRY(intent_, agenda_->next());
@@ -328,7 +389,11 @@ auto ChainNode::say_something() -> Result<bool> {
   }
   CONSILIUM_TRY(offered_, node_->next());
   if (!offered_) return false;
-  CONSILIUM_CHECK(offer(now_ms));
+  if (pusher_->settled()) {
+    CONSILIUM_CHECK(offer(now_ms));
+  } else {
+    offered_ms_ = now_ms - offer_again_ms;
+  }
   return true;
 }
 
@@ -375,6 +440,7 @@ auto ChainNode::report() -> ChainReport {
 }
 
 auto ChainNode::close() -> Result<void> {
+  if (portal_) portal_->stop();
   process_.reset();
   server_.reset();
   pusher_.reset();
@@ -397,9 +463,11 @@ auto save_agenda(const std::filesystem::path& directory, const RunSpec& spec,
   return write_file_durably(directory / agenda_file, w.view());
 }
 
-auto run_chain_node(const std::filesystem::path& directory, const std::function<bool()>& stop,
+auto run_chain_node(const ChainOptions& options, const std::function<bool()>& stop,
+                    const std::function<void(const std::string& url)>& ready,
                     const std::function<void(const ChainReport&)>& report) -> Result<void> {
-  CONSILIUM_TRY(const auto node, ChainNode::open(directory));
+  CONSILIUM_TRY(const auto node, ChainNode::open(options));
+  ready(node->url());
   report(node->report());
   while (!stop()) {
     CONSILIUM_TRY(const bool moved, node->step());

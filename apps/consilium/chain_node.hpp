@@ -8,29 +8,21 @@
 
 #include "agenda.hpp"
 #include "chain_config.hpp"
+#include "chain_report.hpp"
 
 namespace consilium::app {
 
-/// What the node says about itself whenever something moved.
-struct ChainReport {
-  Height height;
-  std::string step;  ///< of the agenda, where this node has one
-  std::size_t step_done = 0, step_all = 0;
-  bool done = false;                   ///< everything on the agenda is on the ledger
-  std::vector<std::string> remarks;    ///< ids and codes only
-  RoundId round;                       ///< the last one, 0 before any
-  std::string round_state;
-  std::vector<std::string> submitted;  ///< names of hospitals whose manifests the round has
-  std::vector<std::string> absent;     ///< validators whose power is lowered
-  std::size_t models = 0;
-  std::size_t peers = 0;               ///< of the engine, connected now
+struct ChainOptions {
+  /// Has config.toml, schema.toml, keys, chain.toml and genesis.bin; agenda.bin only the founder's.
+  std::filesystem::path directory;
+  std::uint16_t portal_port = 0;  ///< GET /health, on this machine; 0: any free one
 };
 
-/// Runs until `stop` says so. The directory has keys, schema.toml, config.toml, chain.toml and
-/// genesis.bin; `agenda.bin` only in the founder's. Errors: those of opening it, a disk that fails,
-/// and what ends a node's part (`different_model`, `log_lost`, …).
-[[nodiscard]] auto run_chain_node(const std::filesystem::path& directory,
-                                  const std::function<bool()>& stop,
+/// Runs until `stop` says so; `ready` is told the portal's address once the node is there. Errors:
+/// those of opening it, a disk that fails, and what ends a node's part (`different_model`,
+/// `log_lost`, …).
+[[nodiscard]] auto run_chain_node(const ChainOptions& options, const std::function<bool()>& stop,
+                                  const std::function<void(const std::string& url)>& ready,
                                   const std::function<void(const ChainReport&)>& report)
     -> Result<void>;
 

@@ -36,10 +36,10 @@ auto main(int argc, char** argv) -> int {
   app::DemoOptions demo;
   auto* demo_verb = program.add_subcommand("demo", "four real hospitals train and diagnose");
   std::string cohort = "heart";
-  std::string driver = "solo";
   demo_verb->add_option("--cohort", cohort, "the hospitals")->check(CLI::IsMember({"heart"}));
-  demo_verb->add_option("--driver", driver, "what orders transactions")
-      ->check(CLI::IsMember({"solo"}));
+  demo_verb->add_option("--driver", demo.driver,
+                         "what orders transactions: one process, or a chain of the hospitals")
+      ->check(CLI::IsMember({"solo", "cometbft"}));
   demo_verb->add_option("--topology", demo.topology, "who holds the opening keys")
       ->check(CLI::IsMember({"committee", "central"}));
   demo_verb
@@ -136,10 +136,16 @@ auto main(int argc, char** argv) -> int {
 
   app::ServeOptions serve;
   auto* serve_verb =
-      program.add_subcommand("serve", "serve a finished run's report and health on this machine");
-  serve_verb->add_option("--home", serve.home, "the run's directory")->required();
-  serve_verb->add_option("--port", serve.port, "0 takes any free one");
-  serve_verb->callback([&] { verb = [&] { return app::serve(serve); }; });
+      program.add_subcommand("serve", "keep the chain as one of its nodes, or show a finished run");
+  serve_verb->add_option("--home", serve.home, "the node's or the run's directory")->required();
+  serve_verb->add_option("--port", serve.port, "of health and report on 127.0.0.1; 0: any free one");
+  serve_verb->add_flag("--json", json, "what moves as one JSON object a line (of a chain's node)");
+  serve_verb->callback([&] {
+    verb = [&] {
+      serve.json = json;
+      return app::serve(serve);
+    };
+  });
 
   try {
     program.parse(argc, argv);

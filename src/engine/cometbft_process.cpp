@@ -42,6 +42,10 @@ struct CometbftProcess::State {
     if (child == 0) {
       // Only calls that are safe after a fork of a process with threads (signal-safety(7)).
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      // A mask outlives exec, and with ours the engine might not hear that it is to stop.
+      sigset_t none;
+      ::sigemptyset(&none);
+      ::sigprocmask(SIG_SETMASK, &none, nullptr);
       if (::getppid() != parent || ::chdir(folder.c_str()) != 0) ::_exit(126);
       if (log >= 0) {
         ::dup2(log, STDOUT_FILENO);
