@@ -27,6 +27,9 @@ struct RunSpec {
   std::uint32_t outputs = 2;
   learning::TrainingPlan training;
   TrainingRule::Norm norm = TrainingRule::Norm::federation;
+  /// Every node a process of its own, and the hospitals' validators order transactions.
+  bool on_chain = false;
+  std::size_t power_cut_round = 0;  ///< on a chain: the last hospital is killed in it; 0: never
 };
 
 /// Nothing to order while something is under way; `done` when all is done.

@@ -27,6 +27,8 @@ constexpr std::string_view frames_topic = "alignment";
 /// A transaction that no block has taken is offered to the engine again.
 constexpr std::int64_t offer_again_ms = 1000;
 constexpr std::int64_t connect_again_ms = 500;
+constexpr std::int64_t count_again_ms = 100;
+constexpr std::int64_t missing_patience_ms = 20'000;
 /// Between two looks at the chain while nothing moves.
 constexpr auto look_pause = std::chrono::milliseconds(2);
 constexpr std::size_t pushes_max = 10'000;
@@ -164,6 +166,9 @@ class ChainNode {
   auto look_at_frames() -> Result<bool>;
   auto say_something() -> Result<bool>;
   auto offer(std::int64_t now_ms) -> Result<void>;
+  /// Does everybody take part? An operator opens nothing that somebody would miss who is only just
+  /// starting; who stays away is waited for once.
+  auto everybody_is_here(std::int64_t now_ms) -> bool;
 
   ChainConfig config_;
   ledger::Genesis genesis_;
@@ -190,6 +195,8 @@ class ChainNode {
   std::int64_t offered_ms_ = 0;
   std::atomic<std::int64_t> owed_since_ms_ = 0;  ///< 0: nothing of ours waits for a block
   Height looked_at_;
+  bool here_ = false, gave_up_ = false;
+  std::int64_t counted_ms_ = 0, missing_since_ms_ = 0;
   std::vector<std::string> remarks_;
 };
 
@@ -250,12 +257,12 @@ auto ChainNode::begin(const ChainOptions& options) -> Result<void> {
   CONSILIUM_TRY(identity_, courier::TransportIdentity::make(
                                genesis_.consortium(), {key.verify_key().bytes},
                                [&key](BytesView message) { return key.sign(message).bytes; }));
-  courier::PortOptions options;
-  options.address = config_.host;
-  options.port = config_.courier_port;
+  courier::PortOptions door;
+  door.address = config_.host;
+  door.port = config_.courier_port;
   CONSILIUM_TRY(port_, courier::Port::open(*identity_, node_->blobs(),
                                            [this](const auto& caller) { return door_.admit(caller); },
-                                           options));
+                                           door));
   std::vector<std::unique_ptr<courier::BlobPeer>> sources;
   for (const auto& peer : peers_) {
     sources.push_back(std::make_unique<courier::RemotePeer>(*identity_, peer, quick));
@@ -361,9 +368,26 @@ auto ChainNode::offer(std::int64_t now_ms) -> Result<void> {
   const auto& code = verdict.error().code;
   // The engine is not there, or full: the same transaction is offered again.
   if (code == "engine_unreachable" || code == "queue_full") return {};
-  remarks_.push_back(verdict.error().message());
+  // Others were quicker, mostly; what to say next is decided from the next block.
+  node_->note("refused: " + verdict.error().message());
   offered_.reset();
   return {};
+}
+
+auto ChainNode::everybody_is_here(std::int64_t now_ms) -> bool {
+  if (now_ms - counted_ms_ < count_again_ms) return here_ || gave_up_;
+  counted_ms_ = now_ms;
+  const auto count = driver_->peers_at_head();
+  here_ = count && *count >= config_.peers.size();
+  if (here_) {
+    missing_since_ms_ = 0;
+    gave_up_ = false;
+  } else if (missing_since_ms_ == 0) {
+    missing_since_ms_ = now_ms;
+  } else if (now_ms - missing_since_ms_ > missing_patience_ms) {
+    gave_up_ = true;
+  }
+  return here_ || gave_up_;
 }
 
 /// At most one transaction is on its way: the next is decided from the block that carries it. It
@@ -385,7 +409,11 @@ auto ChainNode::say_something() -> Result<bool> {
   }
   if (agenda_ && self != nullptr && !intent_.done) {
     CONSILIUM_TRY(intent_, agenda_->next());
-    if (intent_.order && !node_->has_orders()) node_->order(*intent_.order);
+    const bool opens =
+        intent_.order && (std::holds_alternative<ledger::OpenRound>(*intent_.order) ||
+                          std::holds_alternative<ledger::OpenAlignment>(*intent_.order));
+    if (intent_.order && !node_->has_orders() && (!opens || everybody_is_here(now_ms)))
+      node_->order(*intent_.order);
   }
   CONSILIUM_TRY(offered_, node_->next());
   if (!offered_) return false;
@@ -409,10 +437,12 @@ auto ChainNode::step() -> Result<bool> {
     looked_at_ = node_->state().height();
   }
   CONSILIUM_TRY(const bool framed, look_at_frames());
+  const auto step = std::make_tuple(intent_.step, intent_.step_done, intent_.done);
   CONSILIUM_TRY(const bool said, say_something());
+  const bool stepped = step != std::make_tuple(intent_.step, intent_.step_done, intent_.done);
   (void)driver_->tick();  // refused or unreachable: the next look sends it again
   for (auto& remark : node_->take_remarks()) remarks_.push_back(std::move(remark));
-  return grown || framed || said || !remarks_.empty();
+  return grown || framed || said || stepped || !remarks_.empty();
 }
 
 auto ChainNode::report() -> ChainReport {
@@ -424,7 +454,6 @@ auto ChainNode::report() -> ChainReport {
   out.step_all = intent_.step_all;
   out.done = agenda_ && intent_.done;
   out.remarks = std::exchange(remarks_, {});
-  out.models = state.models().size();
   if (!state.rounds().empty()) {
     const auto& round = state.rounds().rbegin()->second;
     out.round = round.id;

@@ -2,10 +2,19 @@
 
 #include <algorithm>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "consilium/engine/cometbft.hpp"
 #include "consilium/federation/opened_counts.hpp"
 #include "consilium/foundation/clock.hpp"
 #include "consilium/foundation/codec.hpp"
 #include "consilium/foundation/files.hpp"
+
+#include "chain_node.hpp"
+#include "chain_processes.hpp"
 
 namespace consilium::app {
 
@@ -18,6 +27,9 @@ using sealing::Purpose;
 /// come.
 constexpr int idle_blocks_max = 400;
 constexpr std::uint64_t refusals_max = 200;
+/// On one machine nobody waits for a network: so long passes at least until somebody who waits for
+/// a height gets one.
+constexpr std::int64_t here_block_interval_ms = 50;
 
 auto training_seed(std::uint64_t seed, std::string_view name) -> Bytes {
   Writer w;
@@ -26,77 +38,137 @@ auto training_seed(std::uint64_t seed, std::string_view name) -> Bytes {
   return Bytes(digest.bytes.begin(), digest.bytes.end());
 }
 
+/// Of this machine, none twice. They are free when it returns; who takes one in between is met with
+/// `port_taken`.
+auto free_ports(std::size_t count) -> Result<std::vector<std::uint16_t>> {
+  std::vector<std::uint16_t> ports;
+  std::vector<int> held;
+  for (std::size_t i = 0; i < count; ++i) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    const bool bound = socket >= 0 && ::bind(socket, generic, size) == 0 &&
+                       ::getsockname(socket, generic, &size) == 0;
+    if (socket >= 0) held.push_back(socket);
+    if (!bound) break;
+    ports.push_back(ntohs(address.sin_port));
+  }
+  for (const int socket : held) ::close(socket);
+  if (ports.size() != count)
+    return fail("port_taken", "127.0.0.1", "This machine has no free ports left.");
+  return ports;
+}
+
 }  // namespace
 
 auto ConsortiumRun::open(const RunSpec& spec, const Cohort& cohort)
     -> Result<std::unique_ptr<ConsortiumRun>> {
-  std::unique_ptr<ConsortiumRun> run(new ConsortiumRun);
+  std::unique_ptr<ConsortiumRun> run(new ConsortiumRun(spec));
   const auto folder = spec.directory / "nodes";
   const TrainingRule rule{
       spec.align_attributes ? TrainingRule::Rows::all : TrainingRule::Rows::shared_patterns,
       spec.norm};
   const auto box_kind = spec.hybrid_boxes ? sealing::BoxKind::hybrid : sealing::BoxKind::classical;
   for (const auto& hospital : cohort.hospitals) {
-    CONSILIUM_TRY(auto node,
-                  Node::open({hospital.name, hospital.title, ledger::MemberRole::hospital,
-                              folder / hospital.name, cohort.schema, rule,
-                              training_seed(spec.seed, hospital.name), box_kind}));
-    CONSILIUM_CHECK(node->casebase().keep(hospital.cases));
-    run->nodes_.push_back(std::move(node));
+    run->setups_.push_back({hospital.name, hospital.title, ledger::MemberRole::hospital,
+                            folder / hospital.name, cohort.schema, rule,
+                            training_seed(spec.seed, hospital.name), box_kind, spec.on_chain});
   }
-  const bool central = spec.topology == ledger::Topology::central;
-  if (central) {
-    CONSILIUM_TRY(auto server, Node::open({"server",
-                                           "Central server",
-                                           ledger::MemberRole::server,
-                                           folder / "server",
-                                           cohort.schema,
-                                           rule,
-                                           {},
-                                           box_kind}));
-    run->nodes_.push_back(std::move(server));
+  if (spec.topology == ledger::Topology::central) {
+    run->setups_.push_back({"server",
+                            "Central server",
+                            ledger::MemberRole::server,
+                            folder / "server",
+                            cohort.schema,
+                            rule,
+                            {},
+                            box_kind});
   }
-
-  const auto ledger_file = folder / "sequencer" / "ledger.db";
-  CONSILIUM_TRY(const bool known, ledger::LedgerStore::holds_ledger(ledger_file));
-  if (known) {
-    CONSILIUM_TRY(auto store, ledger::LedgerStore::open(ledger_file));
-    run->sequencer_ = std::make_unique<ledger::SoloSequencer>(std::move(store));
+  CONSILIUM_CHECK(run->open_nodes());
+  for (std::size_t i = 0; i < cohort.hospitals.size(); ++i) {
+    CONSILIUM_CHECK(run->nodes_[i]->casebase().keep(cohort.hospitals[i].cases));
+  }
+  if (spec.on_chain) {
+    CONSILIUM_CHECK(run->meet_on_chain(cohort));
   } else {
-    ledger::Genesis genesis;
-    genesis.name = cohort.name + "-" + std::to_string(cohort.hospitals.size());
-    genesis.created_unix_s = static_cast<std::uint64_t>(SystemClock{}.wall_ms() / 1000);
-    genesis.founder = run->nodes_.front()->member_info();
-    if (central) genesis.servers.push_back(run->nodes_.back()->member_info());
-    genesis.policy.topology = spec.topology;
-    genesis.policy.delivery = spec.delivery;
-    genesis.policy.align_threshold = spec.align_k;
-    genesis.policy.allow_k2 = true;
-    genesis.policy.hybrid_boxes = spec.hybrid_boxes;
-    genesis.policy.box_epoch_rounds = spec.box_epoch_rounds;
-    genesis.policy.menus[0] =
-        ledger::menu_digest(Purpose::metrics, metrics_menu(genesis.policy).encode());
-    genesis.schema = cohort.schema.digest();
-    CONSILIUM_CHECK(write_file_durably(folder / "sequencer" / "config.toml",
-                                       as_bytes("name = \"sequencer\"\nrole = \"sequencer\"\n")));
-    CONSILIUM_TRY(auto store, ledger::LedgerStore::create(ledger_file, genesis));
-    run->sequencer_ = std::make_unique<ledger::SoloSequencer>(std::move(store));
+    CONSILIUM_CHECK(run->meet_sequencer(cohort));
   }
-  for (auto& node : run->nodes_) {
-    CONSILIUM_CHECK(node->join(run->state().genesis()));
-    CONSILIUM_CHECK(node->follow(*run->sequencer_));
+  return run;
+}
+
+auto ConsortiumRun::open_nodes() -> Result<void> {
+  nodes_.clear();
+  for (const auto& setup : setups_) {
+    CONSILIUM_TRY(auto node, Node::open(setup));
+    nodes_.push_back(std::move(node));
+  }
+  std::vector<ledger::MemberInfo> invited;
+  for (const auto* node : hospitals()) invited.push_back(node->member_info());
+  agenda_.emplace(spec_, hospitals(), std::move(invited));
+  return {};
+}
+
+auto ConsortiumRun::first_page(const Cohort& cohort) const -> ledger::Genesis {
+  ledger::Genesis genesis;
+  genesis.name = cohort.name + "-" + std::to_string(cohort.hospitals.size());
+  genesis.created_unix_s = static_cast<std::uint64_t>(SystemClock{}.wall_ms() / 1000);
+  genesis.founder = nodes_.front()->member_info();
+  if (!nodes_.back()->is_hospital()) genesis.servers.push_back(nodes_.back()->member_info());
+  genesis.policy.topology = spec_.topology;
+  genesis.policy.delivery = spec_.delivery;
+  genesis.policy.align_threshold = spec_.align_k;
+  genesis.policy.allow_k2 = true;
+  genesis.policy.hybrid_boxes = spec_.hybrid_boxes;
+  genesis.policy.box_epoch_rounds = spec_.box_epoch_rounds;
+  genesis.policy.menus[0] =
+      ledger::menu_digest(Purpose::metrics, metrics_menu(genesis.policy).encode());
+  genesis.schema = cohort.schema.digest();
+  return genesis;
+}
+
+auto ConsortiumRun::meet_on_chain(const Cohort& cohort) -> Result<void> {
+  CONSILIUM_CHECK(engine::find_cometbft());
+  const auto& home = setups_.front().directory;
+  if (!keeps_chain(home)) {
+    CONSILIUM_CHECK(save_chain(home, {}, first_page(cohort)));
+  }
+  CONSILIUM_TRY(const auto genesis, load_genesis(home));
+  for (auto& node : nodes_) CONSILIUM_CHECK(node->join(genesis));
+  return {};
+}
+
+auto ConsortiumRun::meet_sequencer(const Cohort& cohort) -> Result<void> {
+  const auto folder = spec_.directory / "nodes" / "sequencer";
+  const auto file = folder / "ledger.db";
+  CONSILIUM_TRY(const bool known, ledger::LedgerStore::holds_ledger(file));
+  if (!known) {
+    CONSILIUM_CHECK(write_file_durably(folder / "config.toml",
+                                       as_bytes("name = \"sequencer\"\nrole = \"sequencer\"\n")));
+  }
+  auto store = known ? ledger::LedgerStore::open(file)
+                     : ledger::LedgerStore::create(file, first_page(cohort));
+  if (!store) return tl::unexpected(store.error());
+  sequencer_ = std::make_unique<ledger::SoloSequencer>(std::move(*store));
+  for (auto& node : nodes_) {
+    CONSILIUM_CHECK(node->join(state().genesis()));
+    CONSILIUM_CHECK(node->follow(*sequencer_));
     std::vector<std::unique_ptr<courier::BlobPeer>> peers;
-    for (auto& other : run->nodes_) {
+    for (auto& other : nodes_) {
       if (other != node) {
         peers.push_back(std::make_unique<courier::LocalPeer>(other->name(), other->blobs()));
       }
     }
     node->set_peers(std::move(peers));
   }
-  std::vector<ledger::MemberInfo> invited;
-  for (const auto* node : run->hospitals()) invited.push_back(node->member_info());
-  run->agenda_.emplace(spec, run->hospitals(), std::move(invited));
-  return run;
+  return {};
+}
+
+void ConsortiumRun::allow_next_epoch() {
+  spec_.next_epoch = true;
+  agenda_->allow_next_epoch();
 }
 
 auto ConsortiumRun::hospitals() -> std::vector<Node*> {
@@ -170,6 +242,10 @@ auto ConsortiumRun::tick(bool& moved) -> Result<void> {
 }
 
 auto ConsortiumRun::run(Terminal& terminal) -> Result<void> {
+  return spec_.on_chain ? run_processes(terminal) : run_here(terminal);
+}
+
+auto ConsortiumRun::run_here(Terminal& terminal) -> Result<void> {
   const SystemClock clock;
   int idle = 0;
   while (true) {
@@ -193,9 +269,59 @@ auto ConsortiumRun::run(Terminal& terminal) -> Result<void> {
   return {};
 }
 
+/// The nodes' files are this process's again when it returns.
+auto ConsortiumRun::run_processes(Terminal& terminal) -> Result<void> {
+  CONSILIUM_TRY(const auto next, agenda_->next());
+  if (next.done) return {};
+  const auto genesis = state().genesis();
+  CONSILIUM_TRY(const auto ports, free_ports(2 * nodes_.size()));
+  std::vector<ChainPeer> everybody;
+  std::vector<ChainMember> members;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const auto& node = *nodes_[i];
+    ChainPeer peer;
+    peer.name = node.name();
+    peer.identity.bytes = node.keys().identity.verify_key().bytes;
+    peer.engine_id = engine::node_id_of(node.keys().transport.verify_key());
+    peer.engine_port = ports[2 * i];
+    peer.courier_port = ports[2 * i + 1];
+    everybody.push_back(std::move(peer));
+    members.push_back({node.name(), node.title(), node.directory()});
+  }
+  std::vector<ledger::MemberInfo> invited;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    ChainConfig config;
+    config.engine_port = everybody[i].engine_port;
+    config.courier_port = everybody[i].courier_port;
+    config.block_interval_ms = here_block_interval_ms;
+    config.rule = setups_[i].rule;
+    config.peers = everybody;
+    config.peers.erase(config.peers.begin() + static_cast<std::ptrdiff_t>(i));
+    CONSILIUM_CHECK(save_chain(nodes_[i]->directory(), config, genesis));
+    if (nodes_[i]->is_hospital()) invited.push_back(nodes_[i]->member_info());
+  }
+  CONSILIUM_CHECK(save_agenda(nodes_.front()->directory(), spec_, invited));
+  agenda_.reset();
+  for (auto& node : nodes_) CONSILIUM_CHECK(node->close());
+  nodes_.clear();
+
+  std::optional<PowerCut> cut;
+  if (spec_.power_cut_round != 0 && power_cut_.empty())
+    cut = PowerCut{invited.back().name, spec_.power_cut_round};
+  ChainProcesses processes(std::move(members));
+  CONSILIUM_TRY(auto outcome, processes.run(cut, terminal));
+  for (const auto& [step, seconds] : outcome.seconds) seconds_[step] += seconds;
+  remarks_.insert(remarks_.end(), outcome.remarks.begin(), outcome.remarks.end());
+  power_cut_.insert(power_cut_.end(), outcome.cut.begin(), outcome.cut.end());
+
+  CONSILIUM_CHECK(open_nodes());
+  for (auto& node : nodes_) CONSILIUM_CHECK(node->join(genesis));
+  return {};
+}
+
 auto ConsortiumRun::close() -> Result<void> {
   for (auto& node : nodes_) CONSILIUM_CHECK(node->close());
-  return sequencer_->close();
+  return sequencer_ ? sequencer_->close() : Result<void>{};
 }
 
 }  // namespace consilium::app

@@ -1,7 +1,7 @@
 #pragma once
-// Several nodes and the solo sequencer in one process, driven until the agreed work is done. Each
-// node keeps to its own directory; between them go ledger transactions, blobs and alignment's
-// frames, and nothing else.
+// Several nodes, driven until the agreed work is done: with the solo sequencer in this process, or
+// each in a process of its own, where their chain orders transactions. Each node keeps to its own
+// directory; between them go ledger transactions, blobs and alignment's frames, and nothing else.
 //
 // What to do next is always read from the ledger, so a run that was cut off goes on where it was.
 
@@ -25,11 +25,13 @@ class ConsortiumRun {
   /// Drives the consortium until everything `spec` asks for is on the ledger.
   [[nodiscard]] auto run(Terminal& terminal) -> Result<void>;
   /// `run` goes on with the next epoch's session from now on.
-  void allow_next_epoch() { agenda_->allow_next_epoch(); }
+  void allow_next_epoch();
   [[nodiscard]] auto close() -> Result<void>;
 
-  [[nodiscard]] auto state() const -> const ledger::Ledger& { return sequencer_->store().ledger(); }
-  [[nodiscard]] auto store() const -> const ledger::LedgerStore& { return sequencer_->store(); }
+  [[nodiscard]] auto state() const -> const ledger::Ledger& { return store().ledger(); }
+  [[nodiscard]] auto store() const -> const ledger::LedgerStore& {
+    return sequencer_ ? sequencer_->store() : nodes_.front()->store();
+  }
   /// The hospitals' nodes, in the cohort's order.
   [[nodiscard]] auto hospitals() -> std::vector<Node*>;
   /// The plan of the update rounds, once the statistics are opened.
@@ -48,12 +50,22 @@ class ConsortiumRun {
   [[nodiscard]] auto seconds() const -> const std::map<std::string, double>& { return seconds_; }
   /// What nodes refused or missed, ids and codes only.
   [[nodiscard]] auto remarks() const -> const std::vector<std::string>& { return remarks_; }
+  /// What became of the power cut that `spec` asked for, sentence by sentence.
+  [[nodiscard]] auto power_cut() const -> const std::vector<std::string>& { return power_cut_; }
 
  private:
-  ConsortiumRun() = default;
+  explicit ConsortiumRun(RunSpec spec) : spec_(std::move(spec)) {}
+  auto open_nodes() -> Result<void>;
+  auto first_page(const Cohort& cohort) const -> ledger::Genesis;
+  auto meet_on_chain(const Cohort& cohort) -> Result<void>;
+  auto meet_sequencer(const Cohort& cohort) -> Result<void>;
+  auto run_here(Terminal& terminal) -> Result<void>;
+  auto run_processes(Terminal& terminal) -> Result<void>;
   auto tick(bool& moved) -> Result<void>;
   auto pump_frames(bool& moved) -> Result<void>;
 
+  RunSpec spec_;
+  std::vector<Node::Setup> setups_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::optional<Agenda> agenda_;
   std::unique_ptr<ledger::SoloSequencer> sequencer_;
@@ -63,7 +75,7 @@ class ConsortiumRun {
   };
   std::map<std::pair<std::uint16_t, std::uint16_t>, Link> links_;
   std::map<std::string, double> seconds_;
-  std::vector<std::string> remarks_;
+  std::vector<std::string> remarks_, power_cut_;
   std::uint64_t refusals_ = 0;
 };
 

@@ -9,6 +9,7 @@
 namespace consilium::app {
 
 struct DemoOptions {
+  std::string driver = "solo";         ///< or "cometbft": every node a process, and one is killed
   std::string topology = "committee";  ///< or "central"
   std::string delivery = "a";          ///< or "c", in "central": the server opens only totals
   std::string align = "patterns";      ///< or "attributes"

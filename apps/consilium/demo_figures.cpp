@@ -288,9 +288,10 @@ auto result_json(const DemoOptions& options, const Cohort& cohort, const Consort
   out["rounds_accepted"] = f.rounds_accepted;
   out["sealed_equals_clear"] = figures.sealed_equals_clear.value_or(false);
   out["model_digest"] = run.state().models().back().model.hex();
-  out["ledger"] = {{"driver", "solo"},
+  out["ledger"] = {{"driver", options.driver},
                    {"height", run.state().height().value},
                    {"state_digest", run.state().digest().hex()}};
+  if (!run.power_cut().empty()) out["power_cut"] = run.power_cut();
   out["diagnosis"] = json::array();
   for (const auto& answer : figures.answers) out["diagnosis"].push_back(answer_json(answer));
   for (const auto& row : figures.rows) {
@@ -377,10 +378,10 @@ auto report_data(const DemoOptions& options, const RunSpec& spec, const Cohort& 
   const auto committee =
       sealing::committee_of(static_cast<std::uint16_t>(run.state().committee().size()));
   data.setting = spec.delivery == sealing::Delivery::masked_keys
-                     ? "solo driver, the central server opens totals only (delivery C)"
+                     ? options.driver + " driver, the central server opens totals only (delivery C)"
                  : spec.topology == ledger::Topology::central
-                     ? "solo driver, the central server alone opens"
-                     : "solo driver, committee of " + std::to_string(committee.miners);
+                     ? options.driver + " driver, the central server alone opens"
+                     : options.driver + " driver, committee of " + std::to_string(committee.miners);
   for (const auto& [name, seconds] : figures.seconds) {
     if (name != "total") data.phases.push_back({name, seconds});
   }

@@ -292,16 +292,16 @@ auto Node::take_remarks() -> std::vector<std::string> {
   if (aligner_) {
     for (auto& remark : aligner_->take_remarks()) out.push_back(std::move(remark));
   }
-  if (!out.empty()) {
-    std::error_code ignored;
-    std::filesystem::create_directories(directory() / "logs", ignored);
-    std::ofstream log(directory() / "logs" / "node.log", std::ios::app);
-    for (const auto& remark : out) {
-      log << iso_time(SystemClock{}.wall_ms()) << " height " << state().height().value << " "
-          << remark << "\n";
-    }
-  }
+  for (const auto& remark : out) note(remark);
   return out;
+}
+
+void Node::note(const std::string& text) const {
+  std::error_code ignored;
+  std::filesystem::create_directories(directory() / "logs", ignored);
+  std::ofstream log(directory() / "logs" / "node.log", std::ios::app);
+  log << iso_time(SystemClock{}.wall_ms()) << " height " << state().height().value << " " << text
+      << "\n";
 }
 
 auto Node::close() -> Result<void> {

@@ -54,6 +54,8 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   [[nodiscard]] auto state() const -> const ledger::Ledger& {
     return chain_ ? *chain_ : ledger_->ledger();
   }
+  /// Its own copy of the ledger, after `join`.
+  [[nodiscard]] auto store() const -> const ledger::LedgerStore& { return *ledger_; }
   /// This node as a member; nothing before it was admitted.
   [[nodiscard]] auto member() const -> const ledger::Member*;
   /// Takes the blocks that are missing here, re-plays and keeps them.
@@ -86,6 +88,8 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   /// What this node refused or missed since the last call, also kept in logs/node.log: ids and
   /// codes only.
   [[nodiscard]] auto take_remarks() -> std::vector<std::string>;
+  /// Into logs/node.log only: ids and codes.
+  void note(const std::string& text) const;
   [[nodiscard]] auto close() -> Result<void>;
 
   auto put_blobs(std::span<const BytesView> blobs) -> Result<std::vector<Digest>> override;

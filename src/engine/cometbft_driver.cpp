@@ -108,10 +108,23 @@ auto CometbftDriver::tick() -> ledger::Verdict {
   return state_->broadcast(*due);
 }
 
-auto CometbftDriver::peers_connected() -> Result<std::size_t> {
-  CONSILIUM_TRY(const auto answer, state_->call("net_info", nlohmann::json::object()));
-  const std::string count = answer.value("n_peers", "0");
-  return static_cast<std::size_t>(std::strtoull(count.c_str(), nullptr, 10));
+auto CometbftDriver::peers_at_head() -> Result<std::size_t> {
+  CONSILIUM_TRY(const auto answer, state_->call("dump_consensus_state", nlohmann::json::object()));
+  const auto height_of = [](const nlohmann::json& round_state) {
+    return std::strtoull(round_state.value("height", "0").c_str(), nullptr, 10);
+  };
+  std::size_t count = 0;
+  try {
+    const auto ours = height_of(answer.at("round_state"));
+    for (const auto& peer : answer.at("peers")) {
+      // A vote ago it may have been one behind; a peer that catches up has no height here.
+      const auto theirs = height_of(peer.at("peer_state").at("round_state"));
+      if (theirs != 0 && theirs + 1 >= ours) ++count;
+    }
+  } catch (const nlohmann::json::exception&) {
+    return unreachable("Its answer about its peers cannot be read.");
+  }
+  return count;
 }
 
 }  // namespace consilium::engine

@@ -90,8 +90,9 @@ class CometbftDriver final : public ledger::Driver {
       -> Result<std::vector<ledger::Block>> override;
   /// Sends the tick that is due, if one is.
   [[nodiscard]] auto tick() -> ledger::Verdict;
-  /// How many of the engine's peers are connected. Error: `engine_unreachable`.
-  [[nodiscard]] auto peers_connected() -> Result<std::size_t>;
+  /// How many of the engine's peers take part in consensus at our height, and are not catching up.
+  /// Error: `engine_unreachable`.
+  [[nodiscard]] auto peers_at_head() -> Result<std::size_t>;
 
  private:
   struct State;
