@@ -211,9 +211,13 @@ auto ChainNode::open(const ChainOptions& options) -> Result<std::unique_ptr<Chai
 auto ChainNode::begin(const ChainOptions& options) -> Result<void> {
   const auto& directory = options.directory;
   CONSILIUM_TRY(const auto text, read_text_file(directory / "config.toml", 1U << 16U));
-  CONSILIUM_TRY(const auto toml, read_text_file(directory / "schema.toml", 4U << 20U));
-  CONSILIUM_TRY(auto schema, casebase::parse_schema(toml, (directory / "schema.toml").string()));
   const bool hospital = config_value(text, "role") != "server";
+  casebase::Schema schema;
+  if (hospital) {
+    const auto file = directory / "schema.toml";
+    CONSILIUM_TRY(const auto toml, read_text_file(file, 4U << 20U));
+    CONSILIUM_TRY(schema, casebase::parse_schema(toml, file.string()));
+  }
   CONSILIUM_TRY(node_, Node::open({config_value(text, "name"),
                                    config_value(text, "title"),
                                    hospital ? ledger::MemberRole::hospital

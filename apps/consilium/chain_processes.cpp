@@ -34,7 +34,10 @@ auto last_line(const std::filesystem::path& file) -> std::string {
   std::string_view rest = *text;
   while (!rest.empty() && rest.back() == '\n') rest.remove_suffix(1);
   const auto begin = rest.rfind('\n');
-  return std::string(begin == std::string_view::npos ? rest : rest.substr(begin + 1));
+  if (begin != std::string_view::npos) rest.remove_prefix(begin + 1);
+  constexpr std::string_view prefix = "error: ";
+  if (rest.starts_with(prefix)) rest.remove_prefix(prefix.size());
+  return std::string(rest);
 }
 
 }  // namespace
