@@ -37,7 +37,9 @@ class Table {
   auto text(std::string_view key, std::size_t size_max) -> std::string {
     auto value = table_[key].value<std::string>();
     // What goes into other programs' settings has nothing that could end a value there.
-    const auto plain = [](char c) { return c > ' ' && c < '\x7f' && c != '"' && c != ',' && c != '\\'; };
+    const auto plain = [](char c) {
+      return c > ' ' && c < '\x7f' && c != '"' && c != ',' && c != '\\';
+    };
     if (!value || value->empty() || value->size() > size_max ||
         !std::all_of(value->begin(), value->end(), plain)) {
       reject(key, "It is a text of letters, digits and plain signs.");
@@ -75,26 +77,38 @@ auto keeps_chain(const std::filesystem::path& directory) -> bool {
 auto save_chain(const std::filesystem::path& directory, const ChainConfig& config,
                 const ledger::Genesis& genesis) -> Result<void> {
   const auto number = [](std::int64_t value) { return std::to_string(value) + "\n"; };
-  std::string text = "# How this node keeps the chain with the others; read by `consilium serve`.\n"
-                     "host = \"" + config.host + "\"\n"
-                     "engine_port = " + number(config.engine_port) +
-                     "courier_port = " + number(config.courier_port) +
-                     "block_interval_ms = " + number(config.block_interval_ms) +
-                     "propose_ms = " + number(config.times.propose_ms) +
-                     "vote_ms = " + number(config.times.vote_ms) +
-                     "gossip_ms = " + number(config.times.gossip_ms) +
-                     "trains_on = \"" +
-                     (config.rule.rows == TrainingRule::Rows::all ? "all" : "shared") + "\"\n"
-                     "norm = \"" +
-                     (config.rule.norm == TrainingRule::Norm::own ? "own" : "federation") + "\"\n";
+  std::string text =
+      "# How this node keeps the chain with the others; read by `consilium serve`.\n"
+      "host = \"" +
+      config.host +
+      "\"\n"
+      "engine_port = " +
+      number(config.engine_port) + "courier_port = " + number(config.courier_port) +
+      "block_interval_ms = " + number(config.block_interval_ms) +
+      "propose_ms = " + number(config.times.propose_ms) +
+      "vote_ms = " + number(config.times.vote_ms) +
+      "gossip_ms = " + number(config.times.gossip_ms) + "trains_on = \"" +
+      (config.rule.rows == TrainingRule::Rows::all ? "all" : "shared") +
+      "\"\n"
+      "norm = \"" +
+      (config.rule.norm == TrainingRule::Norm::own ? "own" : "federation") + "\"\n";
   for (const auto& peer : config.peers) {
-    text += "\n[[peer]]\n"
-            "name = \"" + peer.name + "\"\n"
-            "identity = \"" + to_hex(peer.identity.bytes) + "\"\n"
-            "engine_id = \"" + peer.engine_id + "\"\n"
-            "host = \"" + peer.host + "\"\n"
-            "engine_port = " + number(peer.engine_port) +
-            "courier_port = " + number(peer.courier_port);
+    text +=
+        "\n[[peer]]\n"
+        "name = \"" +
+        peer.name +
+        "\"\n"
+        "identity = \"" +
+        to_hex(peer.identity.bytes) +
+        "\"\n"
+        "engine_id = \"" +
+        peer.engine_id +
+        "\"\n"
+        "host = \"" +
+        peer.host +
+        "\"\n"
+        "engine_port = " +
+        number(peer.engine_port) + "courier_port = " + number(peer.courier_port);
   }
   CONSILIUM_CHECK(write_file_durably(directory / genesis_file, genesis.encode()));
   return write_file_durably(directory / config_file, as_bytes(text));

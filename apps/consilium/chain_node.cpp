@@ -27,6 +27,7 @@ constexpr std::string_view frames_topic = "alignment";
 /// A transaction that no block has taken is offered to the engine again.
 constexpr std::int64_t offer_again_ms = 1000;
 constexpr std::int64_t connect_again_ms = 500;
+constexpr std::int64_t call_again_ms = 100, call_rarely_ms = 1000, calling_ms = 10'000;
 constexpr std::int64_t count_again_ms = 100;
 constexpr std::int64_t missing_patience_ms = 20'000;
 /// Between two looks at the chain while nothing moves.
@@ -35,8 +36,8 @@ constexpr std::size_t pushes_max = 10'000;
 /// A peer that does not answer must not hold up a miner for long: there are others to ask.
 constexpr courier::RemoteOptions quick{500, 10'000};
 
-/// Who may come to our port: active members, and whom the configuration names and nobody admitted or
-/// removed. Read by the port's thread, renewed with every block.
+/// Who may come to our port: active members, and whom the configuration names and nobody admitted
+/// or removed. Read by the port's thread, renewed with every block.
 class Door {
  public:
   explicit Door(const ChainConfig& config) {
@@ -66,7 +67,8 @@ class Door {
   std::map<courier::IdentityKey, std::pair<std::string, bool>> members_;
 };
 
-/// Sends what this node made to everybody, in the background. Who was not reached asks for it later.
+/// Sends what this node made to everybody, in the background. Who was not reached asks for it
+/// later.
 class Pusher {
  public:
   Pusher(const courier::TransportIdentity& ours, const std::vector<courier::PeerAddress>& peers,
@@ -165,6 +167,7 @@ class ChainNode {
   auto health() -> portal::Health;
   auto look_at_frames() -> Result<bool>;
   auto say_something() -> Result<bool>;
+  void call_peers(std::int64_t now_ms);
   auto offer(std::int64_t now_ms) -> Result<void>;
   /// Does everybody take part? An operator opens nothing that somebody would miss who is only just
   /// starting; who stays away is waited for once.
@@ -186,6 +189,9 @@ class ChainNode {
   std::optional<Pusher> pusher_;
   std::optional<portal::Portal> portal_;
   std::vector<courier::PeerAddress> peers_;
+  std::vector<std::string> engine_peers_;
+  std::size_t connected_ = 0;
+  std::int64_t connected_at_ms_ = 0, called_ms_ = 0;
   struct Line {
     std::unique_ptr<Channel> channel;
     std::int64_t tried_ms = 0;
@@ -218,21 +224,22 @@ auto ChainNode::begin(const ChainOptions& options) -> Result<void> {
     CONSILIUM_TRY(const auto toml, read_text_file(file, 4U << 20U));
     CONSILIUM_TRY(schema, casebase::parse_schema(toml, file.string()));
   }
-  CONSILIUM_TRY(node_, Node::open({config_value(text, "name"),
-                                   config_value(text, "title"),
-                                   hospital ? ledger::MemberRole::hospital
-                                            : ledger::MemberRole::server,
-                                   directory,
-                                   std::move(schema),
-                                   config_.rule,
-                                   {},
-                                   ledger::box_kind_of(genesis_.policy),
-                                   hospital}));
+  CONSILIUM_TRY(node_,
+                Node::open({config_value(text, "name"),
+                            config_value(text, "title"),
+                            hospital ? ledger::MemberRole::hospital : ledger::MemberRole::server,
+                            directory,
+                            std::move(schema),
+                            config_.rule,
+                            {},
+                            ledger::box_kind_of(genesis_.policy),
+                            hospital}));
   node_->follow_chain(genesis_);
 
   const auto file = directory / "ledger.db";
   CONSILIUM_TRY(const bool known, ledger::LedgerStore::holds_ledger(file));
-  auto store = known ? ledger::LedgerStore::open(file) : ledger::LedgerStore::create(file, genesis_);
+  auto store =
+      known ? ledger::LedgerStore::open(file) : ledger::LedgerStore::create(file, genesis_);
   if (!store) return tl::unexpected(store.error());
   CONSILIUM_TRY(application_,
                 engine::Application::open(std::move(*store), {config_.block_interval_ms}, clock_));
@@ -244,14 +251,15 @@ auto ChainNode::begin(const ChainOptions& options) -> Result<void> {
   settings.listen_port = config_.engine_port;
   settings.times = config_.times;
   for (const auto& peer : config_.peers) {
-    settings.peers.push_back(peer.engine_id + "@" + peer.host + ":" +
-                             std::to_string(peer.engine_port));
+    engine_peers_.push_back(peer.engine_id + "@" + peer.host + ":" +
+                            std::to_string(peer.engine_port));
     peers_.push_back({peer.name, peer.identity, peer.host, peer.courier_port});
   }
+  settings.peers = engine_peers_;
   CONSILIUM_CHECK(engine::prepare_cometbft(settings, genesis_, node_->keys().validator,
                                            node_->keys().transport));
-  CONSILIUM_TRY(server_, engine::AbciServer::start(engine::abci_socket(settings.folder),
-                                                   *application_));
+  CONSILIUM_TRY(server_,
+                engine::AbciServer::start(engine::abci_socket(settings.folder), *application_));
   driver_ = std::make_unique<engine::CometbftDriver>(settings.folder, *application_);
   CONSILIUM_CHECK(node_->follow(*driver_));
   door_.renew(node_->state());
@@ -264,9 +272,9 @@ auto ChainNode::begin(const ChainOptions& options) -> Result<void> {
   courier::PortOptions door;
   door.address = config_.host;
   door.port = config_.courier_port;
-  CONSILIUM_TRY(port_, courier::Port::open(*identity_, node_->blobs(),
-                                           [this](const auto& caller) { return door_.admit(caller); },
-                                           door));
+  CONSILIUM_TRY(port_, courier::Port::open(
+                           *identity_, node_->blobs(),
+                           [this](const auto& caller) { return door_.admit(caller); }, door));
   std::vector<std::unique_ptr<courier::BlobPeer>> sources;
   for (const auto& peer : peers_) {
     sources.push_back(std::make_unique<courier::RemotePeer>(*identity_, peer, quick));
@@ -280,6 +288,7 @@ auto ChainNode::begin(const ChainOptions& options) -> Result<void> {
 
   CONSILIUM_CHECK(begin_agenda());
   CONSILIUM_TRY(process_, engine::CometbftProcess::start(settings));
+  connected_at_ms_ = clock_.monotonic_ms();
   portal::PortalOptions face;
   face.port = options.portal_port;
   face.health = [this] { return health(); };
@@ -321,9 +330,12 @@ auto ChainNode::health() -> portal::Health {
   const bool owed = owed_since != 0 && clock_.monotonic_ms() - owed_since > patience_ms;
   const bool stands = progress.idle_ms > patience_ms && (progress.waiting || owed);
   const nlohmann::json details = {
-      {"height", progress.ledger_height.value}, {"engine_height", progress.engine_height},
-      {"idle_ms", progress.idle_ms},            {"waiting", progress.waiting || owed_since != 0},
-      {"validators", progress.validators},      {"absent", progress.absent.size()},
+      {"height", progress.ledger_height.value},
+      {"engine_height", progress.engine_height},
+      {"idle_ms", progress.idle_ms},
+      {"waiting", progress.waiting || owed_since != 0},
+      {"validators", progress.validators},
+      {"absent", progress.absent.size()},
   };
   return {!stands, details.dump()};
 }
@@ -429,11 +441,28 @@ auto ChainNode::say_something() -> Result<bool> {
   return true;
 }
 
+/// Often while something changes, and rarely when somebody stays away.
+void ChainNode::call_peers(std::int64_t now_ms) {
+  const bool changes = connected_ < engine_peers_.size() && now_ms - connected_at_ms_ < calling_ms;
+  if (now_ms - called_ms_ < (changes ? call_again_ms : call_rarely_ms)) return;
+  called_ms_ = now_ms;
+  const auto connected = driver_->connect(engine_peers_);
+  if (connected && *connected != connected_) {
+    connected_ = *connected;
+    connected_at_ms_ = now_ms;
+  }
+}
+
 auto ChainNode::step() -> Result<bool> {
   const auto now_ms = clock_.monotonic_ms();
   if (const auto fault = server_->fault()) return tl::unexpected(*fault);
   CONSILIUM_TRY(const bool restarted, process_->keep_alive(now_ms));
-  if (restarted) remarks_.emplace_back("engine_restarted");
+  if (restarted) {
+    remarks_.emplace_back("engine_restarted");
+    connected_at_ms_ = now_ms;
+    connected_ = 0;
+  }
+  call_peers(now_ms);
   CONSILIUM_CHECK(node_->follow(*driver_));
   const bool grown = node_->state().height() != looked_at_;
   if (grown) {

@@ -60,8 +60,8 @@ struct ChainProcesses::Process {
     if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return failed("pipe");
     const int log = ::open(errors().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     const std::string home = member.directory.string();
-    const std::array<const char*, 8> words{"consilium", "serve",  "--home", home.c_str(),
-                                           "--port",    "0",      "--json", nullptr};
+    const std::array<const char*, 8> words{"consilium", "serve", "--home", home.c_str(),
+                                           "--port",    "0",     "--json", nullptr};
     const pid_t parent = ::getpid();
     child = ::fork();
     if (child == 0) {
@@ -209,9 +209,8 @@ auto ChainProcesses::run(const std::optional<PowerCut>& cut, Terminal& terminal)
     if (told.done && stage != Stage::dark) {
       if (done_ms == 0) done_ms = now_ms;
       const bool level =
-          std::all_of(processes_.begin(), processes_.end(), [&](const auto& process) {
-            return process->last.height == told.height;
-          });
+          std::all_of(processes_.begin(), processes_.end(),
+                      [&](const auto& process) { return process->last.height == told.height; });
       if ((level && now_ms - heard_ms >= quiet_ms) || now_ms - done_ms > quiet_wait_ms) break;
     } else if (now_ms - moved_ms > stalled_ms) {
       return fail("stalled", told.step.empty() ? "the chain's start" : told.step,

@@ -41,8 +41,9 @@ class ChainProcesses {
     /// What became of the power cut, sentence by sentence; empty without one.
     std::vector<std::string> cut;
   };
-  /// Starts all of them, waits until the founder's agenda is done and everybody is as far, and stops
-  /// them. Errors: `node_stopped` (one ended by itself; with its own last sentence), `stalled`.
+  /// Starts all of them, waits until the founder's agenda is done and everybody is as far, and
+  /// stops them. Errors: `node_stopped` (one ended by itself; with its own last sentence),
+  /// `stalled`.
   [[nodiscard]] auto run(const std::optional<PowerCut>& cut, Terminal& terminal) -> Result<Outcome>;
 
  private:

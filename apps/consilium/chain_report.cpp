@@ -5,16 +5,11 @@
 namespace consilium::app {
 
 auto report_line(const ChainReport& report) -> std::string {
-  const nlohmann::json line = {{"height", report.height.value},
-                               {"step", report.step},
-                               {"step_done", report.step_done},
-                               {"step_all", report.step_all},
-                               {"done", report.done},
-                               {"remarks", report.remarks},
-                               {"round", report.round.value},
-                               {"round_state", report.round_state},
-                               {"submitted", report.submitted},
-                               {"absent", report.absent}};
+  const nlohmann::json line = {{"height", report.height.value}, {"step", report.step},
+                               {"step_done", report.step_done}, {"step_all", report.step_all},
+                               {"done", report.done},           {"remarks", report.remarks},
+                               {"round", report.round.value},   {"round_state", report.round_state},
+                               {"submitted", report.submitted}, {"absent", report.absent}};
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -33,8 +28,9 @@ auto parse_report_line(std::string_view line) -> Result<ChainReport> {
     out.submitted = parsed.at("submitted").get<std::vector<std::string>>();
     out.absent = parsed.at("absent").get<std::vector<std::string>>();
   } catch (const nlohmann::json::exception&) {
-    return fail("bad_report", "a node's line",
-                "It is not what `consilium serve --json` writes: the nodes are of another version.");
+    return fail(
+        "bad_report", "a node's line",
+        "It is not what `consilium serve --json` writes: the nodes are of another version.");
   }
   return out;
 }

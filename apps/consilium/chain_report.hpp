@@ -1,6 +1,6 @@
 #pragma once
-// What a chain's node says about itself, and the line of JSON in which `consilium serve --json` tells
-// it to the process that started it.
+// What a chain's node says about itself, and the line of JSON in which `consilium serve --json`
+// tells it to the process that started it.
 
 #include <string>
 #include <string_view>

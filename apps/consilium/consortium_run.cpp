@@ -29,7 +29,8 @@ constexpr int idle_blocks_max = 400;
 constexpr std::uint64_t refusals_max = 200;
 /// On one machine nobody waits for a network: so long passes at least until somebody who waits for
 /// a height gets one.
-constexpr std::int64_t here_block_interval_ms = 50;
+constexpr std::int64_t here_block_interval_ms = 20;
+constexpr std::int64_t here_propose_ms = 200;
 
 auto training_seed(std::uint64_t seed, std::string_view name) -> Bytes {
   Writer w;
@@ -294,6 +295,7 @@ auto ConsortiumRun::run_processes(Terminal& terminal) -> Result<void> {
     config.engine_port = everybody[i].engine_port;
     config.courier_port = everybody[i].courier_port;
     config.block_interval_ms = here_block_interval_ms;
+    config.times.propose_ms = here_propose_ms;
     config.rule = setups_[i].rule;
     config.peers = everybody;
     config.peers.erase(config.peers.begin() + static_cast<std::ptrdiff_t>(i));

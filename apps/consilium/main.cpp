@@ -37,8 +37,9 @@ auto main(int argc, char** argv) -> int {
   auto* demo_verb = program.add_subcommand("demo", "four real hospitals train and diagnose");
   std::string cohort = "heart";
   demo_verb->add_option("--cohort", cohort, "the hospitals")->check(CLI::IsMember({"heart"}));
-  demo_verb->add_option("--driver", demo.driver,
-                         "what orders transactions: one process, or a chain of the hospitals")
+  demo_verb
+      ->add_option("--driver", demo.driver,
+                   "what orders transactions: one process, or a chain of the hospitals")
       ->check(CLI::IsMember({"solo", "cometbft"}));
   demo_verb->add_option("--topology", demo.topology, "who holds the opening keys")
       ->check(CLI::IsMember({"committee", "central"}));
@@ -138,7 +139,8 @@ auto main(int argc, char** argv) -> int {
   auto* serve_verb =
       program.add_subcommand("serve", "keep the chain as one of its nodes, or show a finished run");
   serve_verb->add_option("--home", serve.home, "the node's or the run's directory")->required();
-  serve_verb->add_option("--port", serve.port, "of health and report on 127.0.0.1; 0: any free one");
+  serve_verb->add_option("--port", serve.port,
+                         "of health and report on 127.0.0.1; 0: any free one");
   serve_verb->add_flag("--json", json, "what moves as one JSON object a line (of a chain's node)");
   serve_verb->callback([&] {
     verb = [&] {

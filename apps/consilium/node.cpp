@@ -68,7 +68,10 @@ auto Node::open(Setup setup) -> Result<std::unique_ptr<Node>> {
 }
 
 auto Node::member_info() const -> ledger::MemberInfo {
-  return {setup_.name, setup_.title, setup_.role, keys_.identity.verify_key(),
+  return {setup_.name,
+          setup_.title,
+          setup_.role,
+          keys_.identity.verify_key(),
           keys_.boxes.current().public_key(),
           setup_.validates ? std::optional(keys_.validator.verify_key()) : std::nullopt};
 }
@@ -161,10 +164,9 @@ auto Node::begin_participation() -> Result<void> {
   CONSILIUM_TRY(set_log_, sealing::SetLog::open(directory() / "set.log",
                                                 federation::answers_on_ledger(state(), self->id)));
   participant_.emplace(
-      federation::Identity{self->id, &keys_.boxes.current(), keys_.training_seed.expose(),
-                           keys_.hedge.expose(),
-                           chain_ ? federation::Finality::quorum
-                                  : federation::Finality::single_sequencer},
+      federation::Identity{
+          self->id, &keys_.boxes.current(), keys_.training_seed.expose(), keys_.hedge.expose(),
+          chain_ ? federation::Finality::quorum : federation::Finality::single_sequencer},
       cases_.get(), *this, *set_log_, secrets_);
   return {};
 }

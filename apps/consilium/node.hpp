@@ -63,7 +63,8 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   /// Other nodes that may be asked for blobs.
   void set_peers(std::vector<std::unique_ptr<courier::BlobPeer>> peers);
 
-  /// Called with the names of blobs this node has made and stored, for whoever sends them to others.
+  /// Called with the names of blobs this node has made and stored, for whoever sends them to
+  /// others.
   void on_new_blobs(std::function<void(const std::vector<Digest>&)> told) {
     new_blobs_ = std::move(told);
   }

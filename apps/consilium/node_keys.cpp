@@ -46,8 +46,9 @@ auto open_node_keys(const std::filesystem::path& folder, BytesView training_seed
   CONSILIUM_TRY(const auto transport_seed, read_or_make(folder / "transport.key", {}, secrets));
   CONSILIUM_TRY(auto validator, sealing::SigningKey::from_seed(validator_seed.expose()));
   CONSILIUM_TRY(auto transport, sealing::SigningKey::from_seed(transport_seed.expose()));
-  return NodeKeys{std::move(identity), std::move(boxes), std::move(training), std::move(alignment),
-                  std::move(hedge), std::move(validator), std::move(transport)};
+  return NodeKeys{std::move(identity),  std::move(boxes), std::move(training),
+                  std::move(alignment), std::move(hedge), std::move(validator),
+                  std::move(transport)};
 }
 
 }  // namespace consilium::app

@@ -11,11 +11,11 @@
 namespace consilium::app {
 
 struct NodeKeys {
-  sealing::SigningKey identity;  ///< signs transactions
-  BoxKeyring boxes;              ///< opens shares of one committee epoch
-  SecretBytes training_seed;     ///< chance of training and rounding (design §4)
-  SecretBytes alignment_seed;    ///< keeps an input commitment the same over attempts
-  SecretBytes hedge;             ///< goes into one-time keys beside chance (one_time_keys.hpp)
+  sealing::SigningKey identity;   ///< signs transactions
+  BoxKeyring boxes;               ///< opens shares of one committee epoch
+  SecretBytes training_seed;      ///< chance of training and rounding (design §4)
+  SecretBytes alignment_seed;     ///< keeps an input commitment the same over attempts
+  SecretBytes hedge;              ///< goes into one-time keys beside chance (one_time_keys.hpp)
   sealing::SigningKey validator;  ///< votes in consensus, where the hospitals keep the chain
   sealing::SigningKey transport;  ///< names this node's engine to the others'
 };

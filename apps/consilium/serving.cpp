@@ -35,7 +35,7 @@ auto readable(const ChainReport& report) -> std::string {
 auto serve_chain(const std::filesystem::path& directory, std::uint16_t portal_port, bool json)
     -> Result<void> {
   // Handled and not blocked: the engine, started by this process, would inherit a mask.
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) { told_to_stop = 1; };
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);

@@ -6,8 +6,8 @@
 
 namespace consilium::app {
 
-/// Runs a chain's node until SIGINT or SIGTERM, and prints what moves: a line each, or with `json` a
-/// report_line each.
+/// Runs a chain's node until SIGINT or SIGTERM, and prints what moves: a line each, or with `json`
+/// a report_line each.
 [[nodiscard]] auto serve_chain(const std::filesystem::path& directory, std::uint16_t portal_port,
                                bool json) -> Result<void>;
 

@@ -1,5 +1,7 @@
 // Transactions into the engine over its JSON-RPC, on a socket in its folder.
 
+#include <set>
+
 #include <curl/curl.h>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +14,7 @@ namespace consilium::engine {
 namespace {
 
 constexpr long timeout_ms = 5000;
+constexpr int calls_at_once = 8;
 constexpr std::size_t answer_bytes_max = 4U << 20U;
 
 auto unreachable(std::string_view sentence) -> tl::unexpected<Error> {
@@ -106,6 +109,28 @@ auto CometbftDriver::tick() -> ledger::Verdict {
   const auto due = state_->application.due_tick();
   if (!due) return {};
   return state_->broadcast(*due);
+}
+
+auto CometbftDriver::connect(const std::vector<std::string>& peers) -> Result<std::size_t> {
+  CONSILIUM_TRY(const auto answer, state_->call("net_info", nlohmann::json::object()));
+  std::set<std::string> connected;
+  try {
+    for (const auto& peer : answer.at("peers"))
+      connected.insert(peer.at("node_info").at("id").get<std::string>());
+  } catch (const nlohmann::json::exception&) {
+    return unreachable("Its answer about its peers cannot be read.");
+  }
+  std::vector<std::string> missing;
+  for (const auto& peer : peers) {
+    if (!connected.contains(peer.substr(0, peer.find('@')))) missing.push_back(peer);
+  }
+  // Each call waits by chance for up to three seconds; the first of several is soon.
+  for (int i = 0; i < calls_at_once && !missing.empty(); ++i) {
+    CONSILIUM_CHECK(state_->call(
+        "dial_peers",
+        {{"peers", missing}, {"persistent", false}, {"unconditional", false}, {"private", false}}));
+  }
+  return peers.size() - missing.size();
 }
 
 auto CometbftDriver::peers_at_head() -> Result<std::size_t> {

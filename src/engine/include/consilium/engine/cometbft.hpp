@@ -90,6 +90,10 @@ class CometbftDriver final : public ledger::Driver {
       -> Result<std::vector<ledger::Block>> override;
   /// Sends the tick that is due, if one is.
   [[nodiscard]] auto tick() -> ledger::Verdict;
+  /// Calls those of the peers ("id@host:port") that are not connected, and gives how many are. By
+  /// itself the engine calls a lost peer again after five to eight seconds. Error:
+  /// `engine_unreachable`.
+  [[nodiscard]] auto connect(const std::vector<std::string>& peers) -> Result<std::size_t>;
   /// How many of the engine's peers take part in consensus at our height, and are not catching up.
   /// Error: `engine_unreachable`.
   [[nodiscard]] auto peers_at_head() -> Result<std::size_t>;
