@@ -15,16 +15,64 @@
 
 #include "consilium/courier/courier.hpp"
 #include "consilium/foundation/files.hpp"
-#include "consilium/foundation/hash.hpp"
+
+#include "blob_files.hpp"
 
 namespace consilium::courier {
+
+auto unwritable(const std::filesystem::path& path, int error) -> tl::unexpected<Error> {
+  // EFBIG is the process's own limit on a file's size: no room here either.
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
+    return fail("disk_full", path.string(), "The disk is full. Free some space and run again.");
+  }
+  return fail("file_unwritable", path.string(),
+              std::string("Cannot write here: ") + std::strerror(error) +
+                  ". Check the folder's owner and permissions.");
+}
+
+auto too_large(std::string_view place, std::uint64_t size_max) -> tl::unexpected<Error> {
+  return fail("blob_too_large", place,
+              "The blob is larger than the " + std::to_string(size_max) +
+                  " bytes allowed here. Send it in smaller pieces.");
+}
+
+auto missing_blob(const std::filesystem::path& path) -> tl::unexpected<Error> {
+  return fail("blob_missing", path.string(),
+              "This node does not hold the blob. Fetch it from another hospital.");
+}
+
+auto damaged_blob(const std::filesystem::path& path) -> tl::unexpected<Error> {
+  return fail("blob_damaged", path.string(),
+              "The bytes in this file are not those it is named by. Delete the file; the node "
+              "fetches a good copy from another hospital.");
+}
+
+auto read_all_at(int descriptor, std::span<std::uint8_t> into, std::uint64_t at) -> bool {
+  while (!into.empty()) {
+    const ssize_t count = ::pread(descriptor, into.data(), into.size(), static_cast<off_t>(at));
+    if (count < 0 && errno == EINTR) continue;
+    if (count == 0) errno = 0;
+    if (count <= 0) return false;
+    into = into.subspan(static_cast<std::size_t>(count));
+    at += static_cast<std::uint64_t>(count);
+  }
+  return true;
+}
+
+auto write_all_at(int descriptor, BytesView bytes, std::uint64_t at) -> bool {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    at += static_cast<std::uint64_t>(count);
+  }
+  return true;
+}
 
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Half-written files wait here, named <process id>-<number>, on the same disk as the blobs.
-constexpr std::string_view unfinished_folder = "unfinished";
 
 /// A batch keeps its files open until they are synced; processes are often limited to 1024 open
 /// files.
@@ -35,38 +83,10 @@ constexpr std::size_t open_files_max = 128;
 constexpr std::size_t sync_together_min = 3;
 /// Names of blobs that need no second sync; forgotten all at once when there are more.
 constexpr std::size_t durable_names_max = 65'536;
+/// Blobs whose runs' nodes are kept in memory: at most 8 KiB each.
+constexpr std::size_t runs_kept_max = 1024;
 /// A long blob goes to the disk while it is being written, so that the sync at its end is short.
 constexpr std::uint64_t send_to_disk_every = std::uint64_t{1} << 20U;
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-  auto operator=(Descriptor&&) -> Descriptor& = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  [[nodiscard]] auto valid() const -> bool { return value_ >= 0; }
-  [[nodiscard]] auto value() const -> int { return value_; }
-
- private:
-  int value_;
-};
-
-auto unwritable(const fs::path& path, int error) -> tl::unexpected<Error> {
-  if (error == ENOSPC || error == EDQUOT) {
-    return fail("disk_full", path.string(), "The disk is full. Free some space and run again.");
-  }
-  return fail("file_unwritable", path.string(),
-              std::string("Cannot write here: ") + std::strerror(error) +
-                  ". Check the folder's owner and permissions.");
-}
-
-auto too_large(std::string_view place, std::size_t size_max) -> tl::unexpected<Error> {
-  return fail("blob_too_large", place,
-              "The blob is larger than the " + std::to_string(size_max) +
-                  " bytes allowed here. Send it in smaller pieces.");
-}
 
 auto sync_folder(const fs::path& folder) -> Result<void> {
   const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -184,6 +204,9 @@ struct BlobStore::State {
   /// Blobs that this process has synced. Others of them may come from a process that died before it
   /// did.
   std::set<Digest> durable;
+  /// The nodes of the runs of blobs that were read to be sent; forgotten all at once when there are
+  /// more.
+  std::map<Digest, std::shared_ptr<const std::vector<Digest>>> runs;
 };
 
 BlobStore::BlobStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -329,7 +352,7 @@ auto BlobStore::put_batch(std::span<const BytesView> blobs) -> Result<std::vecto
   std::vector<Digest> held;
   std::vector<Unfinished> unfinished;
   for (const BytesView blob : blobs) {
-    const Digest digest = sha256(blob);
+    const Digest digest = blob_name(blob);
     digests.push_back(digest);
     if (!seen.insert(digest).second) continue;
     if (holds_exactly(digest, blob)) {
@@ -350,7 +373,7 @@ struct BlobWriter::State {
   State(BlobStore& into, BlobStore::Unfinished begun) : store(into), file(std::move(begun)) {}
   BlobStore& store;
   BlobStore::Unfinished file;
-  Hasher hasher;
+  BlobNamer namer;
   std::uint64_t size = 0;
   std::uint64_t sent = 0;  ///< to the disk: what lies before it is on its way
 };
@@ -371,7 +394,7 @@ auto BlobWriter::write(BytesView bytes) -> Result<void> {
   }
   const int descriptor = state.file.descriptor.value();
   if (!write_all(descriptor, bytes)) return unwritable(state.file.path, errno);
-  state.hasher.add(bytes);
+  state.namer.add(bytes);
   state.size += bytes.size();
   if (state.size - state.sent >= send_to_disk_every) {
     (void)::sync_file_range(descriptor, static_cast<off_t>(state.sent),
@@ -383,7 +406,7 @@ auto BlobWriter::write(BytesView bytes) -> Result<void> {
 
 auto BlobWriter::finish() -> Result<Digest> {
   State& state = *state_;
-  const Digest digest = state.hasher.finish();
+  const Digest digest = state.namer.finish();
   state.file.digest = digest;
   CONSILIUM_CHECK(state.store.make_folder(digest));
   std::vector<BlobStore::Unfinished> files;
@@ -396,17 +419,69 @@ auto BlobStore::get(const Digest& digest, std::size_t size_max) const -> Result<
   const fs::path path = path_of(digest);
   auto bytes = read_file(path, size_max);
   if (!bytes && bytes.error().code == "file_missing") {
-    return fail("blob_missing", path.string(),
-                "This node does not hold the blob. Fetch it from another hospital.");
+    return missing_blob(path);
   }
   if (!bytes && bytes.error().code == "file_too_large") return too_large(path.string(), size_max);
   if (!bytes) return bytes;
-  if (sha256(*bytes) != digest) {
-    return fail("blob_damaged", path.string(),
-                "The bytes in this file are not those it is named by. Delete the file; the node "
-                "fetches a good copy from another hospital.");
+  if (blob_name(*bytes) != digest) {
+    return damaged_blob(path);
   }
   return bytes;
+}
+
+auto BlobStore::runs_of(const Digest& digest, int descriptor, std::uint64_t size) const
+    -> Result<std::shared_ptr<const std::vector<Digest>>> {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (const auto kept = state_->runs.find(digest); kept != state_->runs.end())
+      return kept->second;
+  }
+  if (size > blob_size_max) return damaged_blob(path_of(digest));
+  auto nodes = std::make_shared<std::vector<Digest>>();
+  Bytes bytes;
+  for (std::uint64_t run = 0; run < blob_run_count(size); ++run) {
+    const std::uint64_t at = run * blob_run_bytes;
+    bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(size - at, blob_run_bytes)));
+    if (!read_all_at(descriptor, bytes, at)) return damaged_blob(path_of(digest));
+    nodes->push_back(blob_run_node(bytes));
+  }
+  if (blob_name_of_runs(*nodes) != digest) return damaged_blob(path_of(digest));
+  const std::lock_guard lock(state_->mutex);
+  if (state_->runs.size() >= runs_kept_max) state_->runs.clear();
+  state_->runs[digest] = nodes;
+  return nodes;
+}
+
+auto BlobStore::run(const Digest& digest, std::uint64_t index) const -> Result<BlobRun> {
+  const fs::path path = path_of(digest);
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  struct stat status{};
+  if (!file.valid() || ::fstat(file.value(), &status) != 0 || !S_ISREG(status.st_mode))
+    return missing_blob(path);
+  BlobRun run{.blob_size = static_cast<std::uint64_t>(status.st_size), .bytes = {}, .path = {}};
+  CONSILIUM_TRY(const auto nodes, runs_of(digest, file.value(), run.blob_size));
+  if (index >= blob_run_count(run.blob_size)) {
+    return fail("no_such_run", path.string(),
+                "The blob has " + std::to_string(blob_run_count(run.blob_size)) +
+                    " runs, counted from 0. Ask for one of them.");
+  }
+  const std::uint64_t at = index * blob_run_bytes;
+  run.bytes.resize(
+      static_cast<std::size_t>(std::min<std::uint64_t>(run.blob_size - at, blob_run_bytes)));
+  // The file may have changed since its runs were hashed.
+  if (nodes->size() != blob_run_count(run.blob_size) || !read_all_at(file.value(), run.bytes, at) ||
+      blob_run_node(run.bytes) != nodes->at(index)) {
+    return damaged_blob(path);
+  }
+  run.path = blob_run_path(*nodes, static_cast<std::size_t>(index));
+  return run;
+}
+
+auto BlobStore::hold(const Digest& digest) -> Result<void> {
+  CONSILIUM_CHECK(run(digest, 0));
+  if (is_durable(digest)) return {};
+  // Its bytes were synced before it got its name.
+  return sync_names(std::span(&digest, 1));
 }
 
 auto BlobStore::has(const Digest& digest) const -> bool {
@@ -417,8 +492,7 @@ auto BlobStore::size_of(const Digest& digest) const -> Result<std::uint64_t> {
   const fs::path path = path_of(digest);
   struct stat status{};
   if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return fail("blob_missing", path.string(),
-                "This node does not hold the blob. Fetch it from another hospital.");
+    return missing_blob(path);
   }
   return static_cast<std::uint64_t>(status.st_size);
 }
@@ -433,6 +507,11 @@ auto BlobStore::remove(const Digest& digest) -> Result<void> {
   {
     const std::lock_guard lock(state_->mutex);
     state_->durable.erase(digest);
+    state_->runs.erase(digest);
+  }
+  for (auto begun = begun_size(digest); begun; begun = begun_size(digest)) {
+    const fs::path part = part_path(digest, *begun);
+    if (::unlink(part.c_str()) != 0 && errno != ENOENT) return unwritable(part, errno);
   }
   if (::unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return {};

@@ -346,7 +346,7 @@ auto judge(const Context& context, const Complaint& body) -> Judged {
     if (contains(round->ready, context.sender.id))
       return fail("conflicting_message", place, "This miner has said that it holds every share.");
   }
-  if (sha256(body.lists) != manifest->second.manifest.lists)
+  if (blob_name(body.lists) != manifest->second.manifest.lists)
     return fail("stale_context", place, "These are not the lists that the manifest names.");
   const sealing::RoundParameters parameters = book.parameters_of(*round);
   CONSILIUM_CHECK(sealing::ManifestLists::decode(body.lists, parameters));

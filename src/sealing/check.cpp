@@ -46,7 +46,7 @@ auto check_body(const RoundParameters& round, const Manifest& manifest, BytesVie
   }
   CONSILIUM_TRY(const Digest witness, check_chunk(witness_block));
   if (witness != manifest.witness || body_root(layout, std::move(leaves)) != manifest.body_root ||
-      sha256(body) != manifest.body_blob) {
+      blob_name(body) != manifest.body_blob) {
     return fail("bad_chunk", hospital_place(manifest),
                 "The bytes are not those the manifest names; fetch them from another miner.");
   }
@@ -85,7 +85,7 @@ auto open_share(const RoundParameters& round, const Manifest& manifest, const Ma
                 "This is not the miner's box key of the round's committee; neither attest nor "
                 "complain, and ask for a new committee.");
   }
-  if (sha256(box) != lists.box_digests[miner.value - 1U]) {
+  if (blob_name(box) != lists.box_digests[miner.value - 1U]) {
     return fail(
         "unavailable", hospital_place(manifest),
         "These bytes are not the box the manifest names; fetch them again, do not complain.");

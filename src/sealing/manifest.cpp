@@ -101,7 +101,7 @@ auto check_manifest(const RoundParameters& round, const Manifest& manifest, Byte
   if (manifest.hospital.value == 0) {
     return fail("bad_encoding", place, "Hospitals are numbered from 1.");
   }
-  if (sha256(lists) != manifest.lists) {
+  if (blob_name(lists) != manifest.lists) {
     return fail("bad_encoding", place,
                 "The lists are not those the manifest names; fetch them again.");
   }

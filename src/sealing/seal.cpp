@@ -138,7 +138,7 @@ auto seal_stream(const RoundParameters& round, HospitalId hospital, ValueSource&
 
   if (round.delivery == Delivery::masked_keys) {
     sealed.lists = ManifestLists{}.encode();
-    manifest.lists = sha256(sealed.lists);
+    manifest.lists = blob_name(sealed.lists);
     sealed.key = std::move(key);
     return sealed;
   }
@@ -152,13 +152,13 @@ auto seal_stream(const RoundParameters& round, HospitalId hospital, ValueSource&
     lists.share_digests.push_back(share_digest(context, opening));
     const SecretBytes plaintext = box_plaintext(context, opening);
     sealed.boxes.push_back(close_box(round.box_keys[miner - 1U], plaintext.expose(), context));
-    lists.box_digests.push_back(sha256(sealed.boxes.back()));
+    lists.box_digests.push_back(blob_name(sealed.boxes.back()));
     sealed.openings.push_back(std::move(opening));
   }
   lists.response = sharing.response(
       degree_key(round.seed, hospital, manifest.body_root, manifest.witness, lists.share_digests));
   sealed.lists = lists.encode();
-  manifest.lists = sha256(sealed.lists);
+  manifest.lists = blob_name(sealed.lists);
   return sealed;
 }
 

@@ -10,55 +10,14 @@
 #include <unistd.h>
 
 #include "consilium/courier/courier.hpp"
-#include "consilium/foundation/hash.hpp"
 #include "consilium/foundation/random.hpp"
+
+#include "stores.hpp"
 
 namespace consilium::courier {
 namespace {
 
 namespace fs = std::filesystem;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (fs::temp_directory_path() / "consilium-courier-XXXXXX").string();
-    CONSILIUM_ENSURE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  [[nodiscard]] auto path() const -> const fs::path& { return path_; }
-
- private:
-  fs::path path_;
-};
-
-auto open_store(const fs::path& folder) -> BlobStore {
-  auto store = BlobStore::open(folder);
-  CONSILIUM_ENSURE(store.has_value());
-  return std::move(*store);
-}
-
-auto random_bytes(Random& random, std::size_t size) -> Bytes {
-  Bytes bytes(size);
-  random.fill(bytes);
-  return bytes;
-}
-
-auto file_of(const BlobStore& store, const Digest& digest) -> fs::path {
-  const std::string name = digest.hex();
-  return store.folder() / name.substr(0, 2) / name;
-}
-
-void flip_a_byte(const fs::path& path, std::streamoff at) {
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(at);
-  const char old = static_cast<char>(file.get());
-  file.seekp(at);
-  file.put(static_cast<char>(old ^ 1));
-}
 
 auto files_under(const fs::path& folder) -> std::size_t {
   std::size_t count = 0;
@@ -68,7 +27,7 @@ auto files_under(const fs::path& folder) -> std::size_t {
   return count;
 }
 
-TEST(BlobStore, gives_back_what_it_was_given_under_the_sha256_of_it) {
+TEST(BlobStore, gives_back_what_it_was_given_under_its_name) {
   const TemporaryFolder folder;
   BlobStore store = open_store(folder.path() / "blobs");
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -76,7 +35,7 @@ TEST(BlobStore, gives_back_what_it_was_given_under_the_sha256_of_it) {
     const Bytes bytes = random_bytes(random, random.below(5000));
     const auto digest = store.put(bytes);
     ASSERT_TRUE(digest) << "seed " << seed << ": " << digest.error().message();
-    EXPECT_EQ(*digest, sha256(bytes)) << "seed " << seed;
+    EXPECT_EQ(*digest, blob_name(bytes)) << "seed " << seed;
     EXPECT_TRUE(store.has(*digest));
     EXPECT_EQ(store.size_of(*digest).value(), bytes.size());
     EXPECT_EQ(store.get(*digest).value(), bytes) << "seed " << seed;
@@ -142,7 +101,7 @@ TEST(BlobStore, replaces_a_damaged_blob_when_it_is_put_again) {
 TEST(BlobStore, says_what_is_missing) {
   const TemporaryFolder folder;
   BlobStore store = open_store(folder.path());
-  const Digest nothing = sha256(Bytes{42});
+  const Digest nothing = blob_name(Bytes{42});
   EXPECT_EQ(store.get(nothing).error().code, "blob_missing");
   EXPECT_EQ(store.size_of(nothing).error().code, "blob_missing");
   EXPECT_FALSE(store.has(nothing));
@@ -173,7 +132,7 @@ TEST(BlobStore, keeps_to_its_size_limits) {
   const Bytes good{1};
   const std::array<BytesView, 2> batch{BytesView(good), huge};
   EXPECT_EQ(store.put_batch(batch).error().code, "blob_too_large");
-  EXPECT_FALSE(store.has(sha256(good))) << "a refused batch was half stored";
+  EXPECT_FALSE(store.has(blob_name(good))) << "a refused batch was half stored";
 }
 
 TEST(BlobStore, stores_a_batch_whole_and_in_order) {
@@ -189,7 +148,7 @@ TEST(BlobStore, stores_a_batch_whole_and_in_order) {
   std::vector<Digest> expected;
   std::vector<BytesView> views;
   for (const Bytes& blob : blobs) {
-    expected.push_back(sha256(blob));
+    expected.push_back(blob_name(blob));
     views.emplace_back(blob);
   }
   const auto digests = many.put_batch(views);
@@ -216,10 +175,10 @@ TEST(BlobWriter, stores_pieces_under_the_name_of_the_whole) {
       whole.insert(whole.end(), piece.begin(), piece.end());
     }
     EXPECT_TRUE(store.list().value().empty()) << "no name before its end";
-    EXPECT_EQ(writer.finish().value(), sha256(whole));
+    EXPECT_EQ(writer.finish().value(), blob_name(whole));
   }
-  EXPECT_EQ(store.get(sha256(whole)).value(), whole);
-  EXPECT_EQ(store.put(whole).value(), sha256(whole)) << "the same blob, held once";
+  EXPECT_EQ(store.get(blob_name(whole)).value(), whole);
+  EXPECT_EQ(store.put(whole).value(), blob_name(whole)) << "the same blob, held once";
   EXPECT_EQ(store.list().value().size(), 1U);
 }
 
@@ -268,7 +227,7 @@ TEST(BlobStore, does_not_follow_a_link_out_of_its_folder) {
   const TemporaryFolder folder;
   BlobStore store = open_store(folder.path() / "blobs");
   std::ofstream(folder.path() / "outside") << "secret";
-  const Digest digest = sha256(as_bytes("secret"));
+  const Digest digest = blob_name(as_bytes("secret"));
   fs::create_directories(file_of(store, digest).parent_path());
   fs::create_symlink(folder.path() / "outside", file_of(store, digest));
   EXPECT_FALSE(store.has(digest));
@@ -305,7 +264,7 @@ TEST(BlobStore, leaves_nothing_behind_when_a_write_fails) {
   BlobStore store = open_store(folder.path());
   const Bytes bytes{1, 2, 3};
   // A folder in the place of the file: the last step fails, for every user.
-  fs::create_directories(file_of(store, sha256(bytes)) / "in the way");
+  fs::create_directories(file_of(store, blob_name(bytes)) / "in the way");
   const auto stored = store.put(bytes);
   ASSERT_FALSE(stored);
   EXPECT_EQ(stored.error().code, "file_unwritable");
@@ -336,9 +295,9 @@ class LyingPeer final : public BlobPeer {
  public:
   explicit LyingPeer(Bytes answer) : answer_(std::move(answer)) {}
   [[nodiscard]] auto name() const -> std::string override { return "liar"; }
-  [[nodiscard]] auto get(const Digest&, std::size_t) -> Result<Bytes> override {
+  [[nodiscard]] auto run(const Digest&, std::uint64_t) -> Result<BlobRun> override {
     ++asked;
-    return answer_;
+    return BlobRun{.blob_size = answer_.size(), .bytes = answer_, .path = {}};
   }
   [[nodiscard]] auto has(const Digest&) -> Result<bool> override { return true; }
   int asked = 0;
@@ -357,14 +316,14 @@ TEST(Fetch, copies_a_blob_to_the_node_that_lacks_it) {
   EXPECT_TRUE(peer.has(digest).value());
   EXPECT_EQ(fetch(digest, peer, ours).value(), bytes);
   EXPECT_EQ(ours.get(digest).value(), bytes);
-  EXPECT_EQ(fetch(sha256(Bytes{0}), peer, ours).error().code, "blob_missing");
+  EXPECT_EQ(fetch(blob_name(Bytes{0}), peer, ours).error().code, "blob_missing");
 }
 
 TEST(Fetch, does_not_keep_other_bytes_than_it_asked_for) {
   const TemporaryFolder folder;
   BlobStore ours = open_store(folder.path());
   LyingPeer liar(Bytes{6, 6, 6});
-  const Digest wanted = sha256(Bytes{1});
+  const Digest wanted = blob_name(Bytes{1});
   EXPECT_EQ(fetch(wanted, liar, ours).error().code, "blob_mismatch");
   EXPECT_TRUE(ours.list().value().empty());
 }
@@ -408,12 +367,12 @@ TEST(Fetch, says_who_was_asked_when_nobody_has_it) {
   LocalPeer first("empty", empty);
   LyingPeer second(Bytes{0});
   const std::array<BlobPeer*, 2> peers{&first, &second};
-  const Fetched fetched = fetch_from_any(sha256(Bytes{1}), peers, ours);
+  const Fetched fetched = fetch_from_any(blob_name(Bytes{1}), peers, ours);
   ASSERT_FALSE(fetched.bytes);
   EXPECT_EQ(fetched.bytes.error().code, "blob_unavailable");
   EXPECT_NE(fetched.bytes.error().sentence.find("liar (blob_mismatch)"), std::string::npos);
   EXPECT_EQ(fetched.faults.size(), 2U);
-  EXPECT_EQ(fetch_from_any(sha256(Bytes{1}), {}, ours).bytes.error().code, "blob_unavailable");
+  EXPECT_EQ(fetch_from_any(blob_name(Bytes{1}), {}, ours).bytes.error().code, "blob_unavailable");
 }
 
 TEST(Fetch, repairs_a_damaged_copy_of_our_own) {

@@ -145,7 +145,7 @@ TEST(ForcedAudit, attack_5_is_not_had_with_one_lying_share_sum) {
     if (share != nullptr && member == 3) {
       Bytes lie = c.blobs.blobs.at(share->share_sum);
       lie[100] ^= 1U;
-      share->share_sum = sha256(lie);
+      share->share_sum = blob_name(lie);
       c.blobs.blobs[share->share_sum] = lie;
     }
     return true;

@@ -30,7 +30,7 @@ class MemoryStorage final : public NodeStorage {
   auto put_blobs(std::span<const BytesView> blobs) -> Result<std::vector<Digest>> override {
     std::vector<Digest> out;
     for (const auto blob : blobs) {
-      out.push_back(sha256(blob));
+      out.push_back(blob_name(blob));
       shared_.blobs[out.back()] = Bytes(blob.begin(), blob.end());
     }
     return out;

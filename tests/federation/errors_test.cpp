@@ -73,8 +73,8 @@ struct Dishonest {
     auto lists = *sealing::check_manifest(parameters, sealed.manifest, sealed.lists);
     spoil(sealed, lists);
     sealed.lists = lists.encode();
-    sealed.manifest.lists = sha256(sealed.lists);
-    sealed.manifest.body_blob = sha256(sealed.body);
+    sealed.manifest.lists = blob_name(sealed.lists);
+    sealed.manifest.body_blob = blob_name(sealed.body);
     std::vector<BytesView> blobs{sealed.body, sealed.lists};
     for (const auto& box : sealed.boxes) blobs.emplace_back(box);
     EXPECT_TRUE(member.storage->put_blobs(blobs));
@@ -165,7 +165,7 @@ auto bad_box() -> Seen {
   Dishonest run([](sealing::Sealed& sealed, sealing::ManifestLists& lists) {
     for (std::size_t miner = 0; miner < 3; ++miner) {
       sealed.boxes[miner].back() ^= 1U;
-      lists.box_digests[miner] = sha256(sealed.boxes[miner]);
+      lists.box_digests[miner] = blob_name(sealed.boxes[miner]);
     }
   });
   Seen seen = run.seen("bad_box");

@@ -66,7 +66,7 @@ TEST_P(FlippedBits, in_the_lists) {
     EXPECT_EQ(verdict(one.manifest, lists, one.body, one.boxes[1]), "bad_encoding");
     // A hospital that names the spoiled lists itself is found by what they say.
     Manifest manifest = one.manifest;
-    manifest.lists = sha256(lists);
+    manifest.lists = blob_name(lists);
     const std::string code = verdict(manifest, lists, one.body, one.boxes[1]);
     // The digests of other miners' boxes are theirs to check.
     const std::size_t boxes_at = 4 + 4 * 32 + 4;
@@ -107,7 +107,7 @@ TEST_P(FlippedBits, in_a_box) {
     box[random.below(box.size())] ^= static_cast<std::uint8_t>(1U << random.below(8));
     EXPECT_EQ(verdict(one.manifest, one.lists, one.body, box), "unavailable");
     auto naming_it = lists;
-    naming_it.box_digests[1] = sha256(box);
+    naming_it.box_digests[1] = blob_name(box);
     EXPECT_EQ(code_of(open_share(round_.parameters, one.manifest, naming_it, MinerId{2}, box,
                                  round_.keys[1])),
               "bad_box");

@@ -52,14 +52,14 @@ auto reshare(const TestRound& round, Sealed& sealed, const KeyWords& shared_key,
       plaintext.insert(plaintext.end(), part->expose().begin(), part->expose().end());
     }
     sealed.boxes.push_back(close_box(round.parameters.box_keys[miner - 1U], plaintext));
-    lists.box_digests.push_back(sha256(sealed.boxes.back()));
+    lists.box_digests.push_back(blob_name(sealed.boxes.back()));
     sealed.openings.push_back(std::move(opening));
   }
   lists.response = sharing.response(degree_key(round.parameters.seed, sealed.manifest.hospital,
                                                sealed.manifest.body_root, sealed.manifest.witness,
                                                lists.share_digests));
   sealed.lists = lists.encode();
-  sealed.manifest.lists = sha256(sealed.lists);
+  sealed.manifest.lists = blob_name(sealed.lists);
 }
 
 /// Adds one to the first residue of the share.
@@ -268,7 +268,7 @@ TEST(Boxes, of_another_round_hospital_or_miner_are_refused) {
   // refused.
   const auto with_box = [&](std::uint16_t miner, const Bytes& box) {
     auto lists = must(check_manifest(next.parameters, fresh.manifest, fresh.lists));
-    lists.box_digests[miner - 1U] = sha256(box);
+    lists.box_digests[miner - 1U] = blob_name(box);
     return code_of(open_share(next.parameters, fresh.manifest, lists, MinerId{miner}, box,
                               next.keys[miner - 1U]));
   };

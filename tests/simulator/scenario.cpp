@@ -42,7 +42,7 @@ auto misbehave(World& world, std::size_t at, Vice vice, ledger::Body& body) -> b
       share != nullptr && vice == Vice::wrong_share_sum) {
     Bytes wrong = node.disk->blobs.at(share->share_sum);
     wrong.front() ^= 1U;
-    share->share_sum = sha256(wrong);
+    share->share_sum = blob_name(wrong);
     node.disk->blobs[share->share_sum] = std::move(wrong);
   }
   const auto* attest = std::get_if<ledger::Attest>(&body);

@@ -108,7 +108,7 @@ auto Disk::put_blobs(std::span<const BytesView> many) -> Result<std::vector<Dige
   std::vector<Digest> out;
   for (const auto blob : many) {
     world_.step_point(node_);
-    out.push_back(sha256(blob));
+    out.push_back(blob_name(blob));
     blobs[out.back()] = Bytes(blob.begin(), blob.end());
   }
   world_.step_point(node_);
@@ -126,7 +126,7 @@ auto Disk::get_blob(const Digest& digest) -> Result<Bytes> {
     if (silent) continue;
     const auto at = peer.disk->blobs.find(digest);
     // A node keeps only what hashes to the name it asked for.
-    if (at == peer.disk->blobs.end() || sha256(at->second) != digest) continue;
+    if (at == peer.disk->blobs.end() || blob_name(at->second) != digest) continue;
     blobs[digest] = at->second;
     return at->second;
   }

@@ -218,6 +218,16 @@ def sha(b):
     return hashlib.sha256(b).digest()
 
 
+def blob_name(b):
+    """The root of RFC 6962 over leaves of 32 KiB."""
+    def root(leaves):
+        if len(leaves) == 1:
+            return sha(b"\0" + leaves[0])
+        left = 1 << (len(leaves) - 1).bit_length() - 1
+        return sha(b"\1" + root(leaves[:left]) + root(leaves[left:]))
+    return root([b[at:at + 32768] for at in range(0, len(b), 32768)] or [b""])
+
+
 def H(name, *parts):
     tag = ("consilium/seal/1/" + name).encode()
     h = hashlib.sha256(u16(len(tag)) + tag)
@@ -370,7 +380,7 @@ def whole_round(suite, m):
         "consortium": consortium.hex(), "stream": stream.hex(), "base": base.hex(), "seed": seed.hex(),
         "error_bound": bound, "value_max": x_max, "delta": delta,
         "hospitals": [{
-            "body_root": s.root.hex(), "witness": s.witness.hex(), "body_blob": sha(s.body).hex(),
+            "body_root": s.root.hex(), "witness": s.witness.hex(), "body_blob": blob_name(s.body).hex(),
             "share_digests": [d.hex() for d in s.digests], "share_1": sha(s.share_bytes[0]).hex(),
             "masks_1": s.masks[0].hex(), "boxed_1": sha(s.boxed[0]).hex(), "boxed_size": len(s.boxed[0]),
             "degree_key": s.degree_key.hex(), "rows_first": s.rows_first, "response": sha(b"".join(map(u32, s.response))).hex(),

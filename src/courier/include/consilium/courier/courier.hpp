@@ -1,8 +1,9 @@
 #pragma once
 /// The courier carries bytes between nodes and understands none of them.
 ///
-/// Two kinds of load. A *blob* is named by the SHA-256 of its bytes, kept on disk by every node
-/// that needs it, and fetched from whichever peer has it. A *message* goes through a Channel, in
+/// Two kinds of load. A *blob* is named by the root of a Merkle tree over its bytes
+/// (foundation/blob_name.hpp), kept on disk by every node that needs it, and fetched from whichever
+/// peer has it. A *message* goes through a Channel, in
 /// order, and is never stored.
 ///
 /// Always true:
@@ -19,13 +20,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "consilium/foundation/bytes.hpp"
+#include "consilium/foundation/blob_name.hpp"
 #include "consilium/foundation/channel.hpp"
 
 namespace consilium::courier {
@@ -63,6 +65,39 @@ class BlobWriter {
   std::unique_ptr<State> state_;
 };
 
+/// One run of a blob, with what it takes to check it alone.
+struct BlobRun {
+  std::uint64_t blob_size = 0;
+  Bytes bytes;
+  BlobPath path;
+};
+
+/// A blob that comes run by run, in any order, and whose name and size are known before. What was
+/// added stays on the disk when the process ends, killed or not, and is found again by the next one
+/// that asks for the same. Hashed again then: after a power cut it may be damaged. The store must
+/// outlive it.
+class BlobPart {
+ public:
+  BlobPart(BlobPart&&) noexcept;
+  auto operator=(BlobPart&&) noexcept -> BlobPart&;
+  ~BlobPart();
+  /// The runs that are not here yet, ascending.
+  [[nodiscard]] auto missing() const -> std::vector<std::uint64_t>;
+  /// Errors: `blob_mismatch` (not a run of this blob), `disk_full`, `file_unwritable`.
+  [[nodiscard]] auto add(std::uint64_t index, BytesView bytes, std::span<const Digest> path)
+      -> Result<void>;
+  /// Nothing is missing: gives the blob its name, durably. Once only. Errors: `blob_mismatch` (the
+  /// runs do not make the blob: the size was another; all of them are thrown away), `disk_full`,
+  /// `file_unwritable`.
+  [[nodiscard]] auto finish() -> Result<void>;
+
+ private:
+  friend class BlobStore;
+  struct State;
+  explicit BlobPart(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
 /// One node's blobs, in one folder: `ab/ab12…` (all 64 hex digits in a folder named by the first
 /// byte). Safe to use from several threads; two processes may share a folder, too.
 class BlobStore {
@@ -91,17 +126,32 @@ class BlobStore {
   /// For a blob that is never whole in memory. Errors: `file_unwritable`, `disk_full`.
   [[nodiscard]] auto writer() -> Result<BlobWriter>;
 
+  /// A blob that others send us in runs. Errors: `fetch_underway` (somebody else is adding to it),
+  /// `blob_too_large`, `file_unwritable`, `disk_full`.
+  [[nodiscard]] auto part(const Digest& digest, std::uint64_t size) -> Result<BlobPart>;
+
+  /// The size of a blob of which parts are here already, from an earlier `part`.
+  [[nodiscard]] auto begun_size(const Digest& digest) const -> std::optional<std::uint64_t>;
+
+  /// One run, hashed again on the way, with its path. Reads the whole blob the first time and keeps
+  /// 32 bytes of each run in memory, of at most 1024 blobs. Errors: `blob_missing`, `blob_damaged`,
+  /// `no_such_run`.
+  [[nodiscard]] auto run(const Digest& digest, std::uint64_t index) const -> Result<BlobRun>;
   /// The bytes, hashed again on the way. Errors: `blob_missing`, `blob_damaged` (names the file),
   /// `blob_too_large` (more than size_max: read before any memory is taken), `file_unreadable`.
   [[nodiscard]] auto get(const Digest& digest, std::size_t size_max = blob_size_max) const
       -> Result<Bytes>;
+  /// We hold the blob whole and durably, as if it had just been put. Reads it the first time.
+  /// Errors: `blob_missing`, `blob_damaged`, `file_unwritable`.
+  [[nodiscard]] auto hold(const Digest& digest) -> Result<void>;
   /// A file of that name exists; says nothing about its bytes.
   [[nodiscard]] auto has(const Digest& digest) const -> bool;
   /// Error: `blob_missing`.
   [[nodiscard]] auto size_of(const Digest& digest) const -> Result<std::uint64_t>;
   /// All digests, ascending. Error: `file_unreadable`.
   [[nodiscard]] auto list() const -> Result<std::vector<Digest>>;
-  /// Forgets a blob, durably. Removing what is not there is no error. Error: `file_unwritable`.
+  /// Forgets a blob and what is here of its parts, durably. Removing what is not there is no error.
+  /// Error: `file_unwritable`.
   [[nodiscard]] auto remove(const Digest& digest) -> Result<void>;
   /// Reads and hashes everything. Damage is in the answer, not an error: the caller sees all of it
   /// at once. Error: `file_unreadable` (the folder itself).
@@ -111,10 +161,16 @@ class BlobStore {
 
  private:
   friend class BlobWriter;
+  friend class BlobPart;
   struct State;
   struct Unfinished;
   explicit BlobStore(std::unique_ptr<State> state);
   [[nodiscard]] auto path_of(const Digest& digest) const -> std::filesystem::path;
+  [[nodiscard]] auto part_path(const Digest& digest, std::uint64_t size) const
+      -> std::filesystem::path;
+  /// The nodes of all runs of an open file of this size.
+  [[nodiscard]] auto runs_of(const Digest& digest, int descriptor, std::uint64_t size) const
+      -> Result<std::shared_ptr<const std::vector<Digest>>>;
   [[nodiscard]] auto make_folder(const Digest& digest) -> Result<void>;
   [[nodiscard]] auto is_durable(const Digest& digest) -> bool;
   void mark_durable(std::span<const Digest> digests);
@@ -135,8 +191,8 @@ class BlobPeer {
   virtual ~BlobPeer() = default;
   /// The node's name, for errors and reports.
   [[nodiscard]] virtual auto name() const -> std::string = 0;
-  /// Errors: `blob_missing`, `blob_too_large`, and whatever stands between us and the peer.
-  [[nodiscard]] virtual auto get(const Digest& digest, std::size_t size_max) -> Result<Bytes> = 0;
+  /// Errors: `blob_missing`, and whatever stands between us and the peer.
+  [[nodiscard]] virtual auto run(const Digest& digest, std::uint64_t index) -> Result<BlobRun> = 0;
   [[nodiscard]] virtual auto has(const Digest& digest) -> Result<bool> = 0;
 };
 
@@ -145,7 +201,7 @@ class LocalPeer final : public BlobPeer {
  public:
   LocalPeer(std::string name, const BlobStore& store) : name_(std::move(name)), store_(&store) {}
   [[nodiscard]] auto name() const -> std::string override { return name_; }
-  [[nodiscard]] auto get(const Digest& digest, std::size_t size_max) -> Result<Bytes> override;
+  [[nodiscard]] auto run(const Digest& digest, std::uint64_t index) -> Result<BlobRun> override;
   [[nodiscard]] auto has(const Digest& digest) -> Result<bool> override;
 
  private:
@@ -154,7 +210,8 @@ class LocalPeer final : public BlobPeer {
 };
 
 /// Copies one blob from a peer into our store and returns its bytes; a blob we hold already is not
-/// asked for. Errors: the peer's, `blob_mismatch` (it sent other bytes), and those of `put`.
+/// asked for. What came before a cut connection or a kill is kept and not asked for again. Errors:
+/// the peer's, `blob_mismatch` (it sent other bytes), `blob_too_large`, and those of `put`.
 [[nodiscard]] auto fetch(const Digest& digest, BlobPeer& from, BlobStore& to,
                          std::size_t size_max = blob_size_max) -> Result<Bytes>;
 
@@ -173,7 +230,8 @@ struct Fetched {
   std::vector<PeerFault> faults;
 };
 
-/// Asks the peers in order until one gives bytes with the right digest, and keeps them.
+/// Asks the peers in order until the blob is whole, and keeps it. A peer goes on where the one
+/// before it stopped.
 [[nodiscard]] auto fetch_from_any(const Digest& digest, std::span<BlobPeer* const> peers,
                                   BlobStore& to, std::size_t size_max = blob_size_max) -> Fetched;
 

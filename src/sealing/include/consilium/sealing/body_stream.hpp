@@ -3,8 +3,7 @@
 
 #include <span>
 
-#include "consilium/foundation/bytes.hpp"
-#include "consilium/foundation/hash.hpp"
+#include "consilium/foundation/blob_name.hpp"
 
 namespace consilium::sealing {
 
@@ -22,7 +21,7 @@ class BodySink {
  public:
   virtual ~BodySink() = default;
   [[nodiscard]] virtual auto write(BytesView bytes) -> Result<void> = 0;
-  /// The body is whole. Returns SHA-256 of all its bytes, its address as a blob, once it is durable
+  /// The body is whole. Returns its name as a blob (blob_name), once it is durable
   /// (where the sink keeps anything). A sink that is destroyed before has kept nothing.
   [[nodiscard]] virtual auto finish() -> Result<Digest> = 0;
 };

@@ -69,7 +69,7 @@ struct Manifest {
   std::uint64_t length = 0;
   Digest body_root;  ///< ct_root
   Digest witness;    ///< leaf of the witness chunk
-  Digest body_blob;  ///< SHA-256 of the body bytes: its address as a blob
+  Digest body_blob;  ///< the body's name as a blob
   std::uint32_t committee_epoch = 0;
   Digest lists;  ///< SHA-256 of ManifestLists::encode()
   [[nodiscard]] auto encode() const -> Bytes;
@@ -80,7 +80,7 @@ struct Manifest {
 };
 struct ManifestLists {
   std::vector<Digest> share_digests;  ///< D_1..D_M
-  std::vector<Digest> box_digests;    ///< B_1..B_M: SHA-256 of the box bytes, its address as a blob
+  std::vector<Digest> box_digests;    ///< B_1..B_M: the boxes' names as blobs
   /// F: per prime, per row ρ, t coefficients.
   std::vector<std::uint32_t> response;
   [[nodiscard]] auto encode() const -> Bytes;
