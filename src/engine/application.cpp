@@ -209,6 +209,8 @@ auto Application::finalize_block(const ProposedBlock& block) -> Result<Finalized
     return fail("wrong_height", "engine block " + std::to_string(block.height),
                 "This node's ledger was committed at engine height " +
                     std::to_string(p.engine_height) + ": restore both from one backup.");
+  // Without the rules that were voted for, this node stops before the first block by them.
+  CONSILIUM_CHECK(p.ledger().knows_next_version());
   FinalizedBlock out;
   bool ticked = false;
   std::size_t accepted = 0;
