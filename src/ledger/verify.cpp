@@ -231,11 +231,15 @@ auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
   for (const auto& [id, member] : ledger.members()) {
     const auto found = recomputed.find(id);
     const std::uint64_t credits = found == recomputed.end() ? 0 : found->second;
-    if (credits != member.credits)
+    const auto offence = ledger.offences().find(id);
+    const std::uint64_t withheld =
+        offence == ledger.offences().end() ? 0 : offence->second.withheld();
+    if (credits != member.credits + withheld)
       return fail("credits_differ", file.string() + ", member " + member.info.name,
                   "The member's credits are not the sum of its rewards.");
     report.credits += credits;
-    report.credits_by_member[member.info.name] += credits;
+    report.credits_withheld += withheld;
+    report.credits_by_member[member.info.name] += member.credits;
   }
   CONSILIUM_CHECK(verify_privacy(ledger, file.string()));
   CONSILIUM_CHECK(verify_audits(ledger, file.string()));
