@@ -12,7 +12,9 @@ namespace consilium::ledger {
 // Static rather than in an unnamed namespace: the variants find put and get by their arguments'
 // namespace.
 
-constexpr std::uint8_t transaction_version = 1;
+/// Of what is signed, and of what is carried (docs/decisions/0050).
+constexpr std::uint8_t signed_version = 1;
+constexpr std::uint8_t carried_version = 2;
 constexpr std::size_t plan_bytes_max = 4096;
 constexpr std::size_t lists_bytes_max = 32U << 10U;
 constexpr std::size_t share_bytes_max = 32U << 10U;
@@ -20,6 +22,8 @@ constexpr std::size_t masks_bytes_max = 1024;
 constexpr std::size_t salt_bytes_max = 64;
 constexpr std::size_t manifest_bytes_max = 1024;
 constexpr std::size_t code_bytes_max = 32;
+/// A bit for every number a hospital can have.
+constexpr std::size_t set_bytes_max = (std::size_t{1} << 16U) / 8;
 
 template <std::size_t size>
 static void put_array(Writer& out, const std::array<std::uint8_t, size>& bytes) {
@@ -54,10 +58,37 @@ static auto get_hospitals(Reader& in) -> std::vector<HospitalId> {
   return in.list(hospitals_max, [](Reader& r) { return HospitalId{r.u16()}; });
 }
 
-/// A set has one encoding: ascending, each once.
-static void get_ascending(Reader& in, std::vector<HospitalId>& ids) {
-  ids = get_hospitals(in);
-  if (std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>{}) != ids.end()) in.reject();
+static auto is_ascending(const std::vector<HospitalId>& ids) -> bool {
+  return std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>{}) == ids.end();
+}
+
+/// A set of hospitals. Carried, it is a bitmap: u16 count of bytes, the last of them not zero, and
+/// hospital i is bit i. What is not ascending is no set, and gets bytes that no reader takes.
+static void put_set(Writer& out, const std::vector<HospitalId>& ids) {
+  if (out.form() == IntegerForm::fixed) return put(out, ids);
+  Bytes bits(ids.empty() ? 0U : ids.back().value / 8U + 1U);
+  if (is_ascending(ids)) {
+    for (const HospitalId id : ids)
+      bits.at(id.value / 8U) |= static_cast<std::uint8_t>(1U << (id.value % 8U));
+  }
+  out.u16(static_cast<std::uint16_t>(bits.size())).fixed(bits);
+}
+
+static void get_set(Reader& in, std::vector<HospitalId>& ids) {
+  if (in.form() == IntegerForm::fixed) {
+    ids = get_hospitals(in);
+    if (!is_ascending(ids)) in.reject();
+    return;
+  }
+  const std::size_t size = in.u16();
+  if (size > set_bytes_max) in.reject();
+  const Bytes bits = in.fixed(size);
+  if (!bits.empty() && bits.back() == 0) in.reject();
+  for (std::size_t bit = 0; bit < bits.size() * 8; ++bit) {
+    if ((bits[bit / 8] >> (bit % 8) & 1U) != 0)
+      ids.push_back(HospitalId{static_cast<std::uint16_t>(bit)});
+  }
+  if (ids.size() > hospitals_max) in.reject();
 }
 
 /// Set in a member's role when its box key is a hybrid one.
@@ -265,8 +296,19 @@ static void get(Reader& in, OpenRound& body) {
   }
 }
 
+/// What only its hospital knows of a manifest; the rest is its round's.
+template <typename Manifest>
+static auto own_digests(Manifest& manifest) {
+  return std::array{&manifest.body_root, &manifest.witness, &manifest.body_blob, &manifest.lists};
+}
+
 static void get(Reader& in, SubmitManifest& body) {
   get(in, body.round);
+  if (in.form() == IntegerForm::compact) {
+    for (Digest* own : own_digests(body.manifest)) *own = in.digest();
+    body.claimed_patterns = in.u64();
+    return;
+  }
   auto manifest = sealing::Manifest::decode(in.bytes(manifest_bytes_max));
   if (manifest) {
     body.manifest = std::move(*manifest);
@@ -278,11 +320,11 @@ static void get(Reader& in, SubmitManifest& body) {
 
 static void put(Writer& out, const Attest& body) {
   put(out, body.round);
-  put(out, body.valid);
+  put_set(out, body.valid);
 }
 static void get(Reader& in, Attest& body) {
   get(in, body.round);
-  get_ascending(in, body.valid);
+  get_set(in, body.valid);
 }
 static void put(Writer& out, const Complaint& body) {
   put(out, body.round);
@@ -303,6 +345,12 @@ static void get(Reader& in, Answer& body) {
 }
 
 static void get(Reader& in, std::vector<sealing::SetMember>& set) {
+  if (in.form() == IntegerForm::compact) {
+    std::vector<HospitalId> ids;
+    get_set(in, ids);
+    for (const HospitalId id : ids) set.push_back({id, {}});
+    return;
+  }
   set = in.list(hospitals_max, [](Reader& r) {
     sealing::SetMember member;
     member.hospital.value = r.u16();
@@ -328,27 +376,28 @@ static void get(Reader& in, Freeze& body) {
 }
 static void put(Writer& out, const Ready& body) {
   put(out, body.round);
+  if (out.form() == IntegerForm::compact) return;
   out.digest(body.set_digest).digest(body.partition_digest);
 }
 static void get(Reader& in, Ready& body) {
   get(in, body.round);
+  if (in.form() == IntegerForm::compact) return;
   body.set_digest = in.digest();
   body.partition_digest = in.digest();
 }
 static void put(Writer& out, const PublishShare& body) {
   put(out, body.round);
-  out.digest(body.set_digest).digest(body.share_sum);
+  if (out.form() == IntegerForm::fixed) out.digest(body.set_digest);
+  out.digest(body.share_sum);
 }
 static void get(Reader& in, PublishShare& body) {
   get(in, body.round);
-  body.set_digest = in.digest();
+  if (in.form() == IntegerForm::fixed) body.set_digest = in.digest();
   body.share_sum = in.digest();
 }
 static void get(Reader& in, ResultAttest& body) {
   get(in, body.round);
-  body.values = in.digest();
-  body.body_sum_root = in.digest();
-  body.key = in.digest();
+  body.result = in.digest();
 }
 static void put(Writer& out, const VoteCommit& body) {
   put(out, body.round);
@@ -417,12 +466,12 @@ static void get(Reader& in, AuditAnswer& body) {
 static void put(Writer& out, const AuditFinding& body) {
   put(out, body.round);
   out.u8(static_cast<std::uint8_t>(body.step));
-  put(out, body.blamed);
+  put_set(out, body.blamed);
 }
 static void get(Reader& in, AuditFinding& body) {
   get(in, body.round);
   body.step = get_enumeration<sealing::AuditStep>(in, 2);
-  get_ascending(in, body.blamed);
+  get_set(in, body.blamed);
 }
 static void put(Writer& out, const AuditConsent& body) {
   put(out, body.round);
@@ -432,11 +481,12 @@ static void get(Reader& in, AuditConsent& body) {
 }
 static void put(Writer& out, const PublishKey& body) {
   put(out, body.round);
-  out.digest(body.set_digest).digest(body.masked_key);
+  if (out.form() == IntegerForm::fixed) out.digest(body.set_digest);
+  out.digest(body.masked_key);
 }
 static void get(Reader& in, PublishKey& body) {
   get(in, body.round);
-  body.set_digest = in.digest();
+  if (in.form() == IntegerForm::fixed) body.set_digest = in.digest();
   body.masked_key = in.digest();
 }
 static void put(Writer& out, const NotSent& body) {
@@ -461,7 +511,7 @@ static void get(Reader& in, AlignmentRecord& record) {
   record.threshold = in.u16();
   record.cap = in.u64();
   record.support = in.u32();
-  get_ascending(in, record.members);
+  get_set(in, record.members);
   record.slots = get_hospitals(in);
   record.chunk_log2 = in.u8();
   record.circuit = in.digest();
@@ -488,10 +538,10 @@ static void get(Reader& in, AlignCommit& body) {
   body.input = in.digest();
 }
 static void put(Writer& out, const AlignAck& body) {
-  put(out, body.matched);
+  put_set(out, body.matched);
 }
 static void get(Reader& in, AlignAck& body) {
-  get_ascending(in, body.matched);
+  get_set(in, body.matched);
 }
 static void put(Writer&, const AlignFix&) {}
 static void get(Reader&, AlignFix&) {}
@@ -542,8 +592,12 @@ static void get(Reader& in, RotateBoxKey& body) {
 }
 
 /// All but the signature.
-static void put_signed_part(Writer& out, const Transaction& transaction) {
-  out.u8(transaction_version).digest(transaction.consortium);
+static void put_transaction(Writer& out, const Transaction& transaction) {
+  if (out.form() == IntegerForm::compact) {
+    out.u8(carried_version);
+  } else {
+    out.u8(signed_version).digest(transaction.consortium);
+  }
   put(out, transaction.sender);
   out.u64(transaction.sequence);
   put(out, transaction.expiry);
@@ -565,6 +619,11 @@ void put(Writer& out, const std::vector<HospitalId>& ids) {
 }
 
 void put(Writer& out, const std::vector<sealing::SetMember>& set) {
+  if (out.form() == IntegerForm::compact) {
+    std::vector<HospitalId> ids;
+    for (const auto& member : set) ids.push_back(member.hospital);
+    return put_set(out, ids);
+  }
   out.list(set, [](Writer& w, const sealing::SetMember& member) {
     put(w, member.hospital);
     w.digest(member.manifest);
@@ -632,7 +691,12 @@ void put(Writer& out, const OpenRound& body) {
 
 void put(Writer& out, const SubmitManifest& body) {
   put(out, body.round);
-  out.bytes(body.manifest.encode()).u64(body.claimed_patterns);
+  if (out.form() == IntegerForm::compact) {
+    for (const Digest* own : own_digests(body.manifest)) out.digest(*own);
+  } else {
+    out.bytes(body.manifest.encode());
+  }
+  out.u64(body.claimed_patterns);
 }
 
 void put(Writer& out, const Answer& body) {
@@ -642,7 +706,7 @@ void put(Writer& out, const Answer& body) {
 
 void put(Writer& out, const ResultAttest& body) {
   put(out, body.round);
-  out.digest(body.values).digest(body.body_sum_root).digest(body.key);
+  out.digest(body.result);
 }
 
 void put(Writer& out, const AuditCall& body) {
@@ -656,7 +720,7 @@ void put(Writer& out, const AlignmentRecord& record) {
   put_array(out, record.session);
   out.u8(static_cast<std::uint8_t>(record.subject)).digest(record.schema).digest(record.dictionary);
   out.u64(record.cells).u16(record.threshold).u64(record.cap).u32(record.support);
-  put(out, record.members);
+  put_set(out, record.members);
   put(out, record.slots);
   out.u8(record.chunk_log2).digest(record.circuit);
   out.u32(record.commit_heights).u32(record.deliver_heights).u32(record.compute_heights);
@@ -742,13 +806,13 @@ auto name_of(const Body& body) -> std::string_view {
 
 auto Transaction::signing_digest() const -> Digest {
   Writer out;
-  put_signed_part(out, *this);
+  put_transaction(out, *this);
   return tagged_hash("consilium/ledger/1/transaction", {out.view()});
 }
 
 auto Transaction::encode() const -> Bytes {
-  Writer out;
-  put_signed_part(out, *this);
+  Writer out(IntegerForm::compact);
+  put_transaction(out, *this);
   out.fixed(signature.bytes);
   return out.take();
 }
@@ -757,10 +821,9 @@ auto Transaction::decode(BytesView bytes) -> Result<Transaction> {
   if (bytes.size() > transaction_bytes_max)
     return fail("transaction_too_large", "transaction",
                 "A transaction has at most 64 KiB; long parts travel as blobs.");
-  Reader in(bytes, "transaction");
+  Reader in(bytes, "transaction", IntegerForm::compact);
   Transaction transaction;
-  if (in.u8() != transaction_version) in.reject();
-  transaction.consortium = in.digest();
+  if (in.u8() != carried_version) in.reject();
   get(in, transaction.sender);
   transaction.sequence = in.u64();
   get(in, transaction.expiry);
@@ -773,6 +836,11 @@ auto Transaction::decode(BytesView bytes) -> Result<Transaction> {
 auto sign_transaction(Transaction transaction, const sealing::SigningKey& key) -> Transaction {
   transaction.signature = key.sign(transaction.signing_digest().view());
   return transaction;
+}
+
+auto result_digest(const Digest& values, const Digest& body_sum_root, const Digest& key) -> Digest {
+  return tagged_hash("consilium/ledger/1/result",
+                     {values.view(), body_sum_root.view(), key.view()});
 }
 
 auto menu_digest(sealing::Purpose purpose, BytesView plan) -> Digest {

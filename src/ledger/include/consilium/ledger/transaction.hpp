@@ -17,6 +17,8 @@
 
 namespace consilium::ledger {
 
+class State;
+
 enum class Topology : std::uint8_t { central = 1, committee = 2 };
 enum class MemberRole : std::uint8_t {
   hospital = 1,
@@ -219,10 +221,15 @@ struct PublishShare {
   Digest set_digest;
   Digest share_sum;
 };  ///< blob
+/// What a miner opened: result_digest() of it.
 struct ResultAttest {
   RoundId round;
-  Digest values, body_sum_root, key;
+  Digest result;
 };
+/// H("consilium/ledger/1/result", values, body sums' root, key): one digest of everything an
+/// opening gives (sealing-spec §7), since results are only ever compared whole.
+[[nodiscard]] auto result_digest(const Digest& values, const Digest& body_sum_root,
+                                 const Digest& key) -> Digest;
 struct VoteCommit {
   RoundId round;
   Digest commitment;
@@ -363,11 +370,21 @@ struct Transaction {
   Body body;
   sealing::Signature signature;
 
-  /// The bytes that are signed: H("consilium/ledger/1/transaction", encoding without signature).
+  /// What is signed: H("consilium/ledger/1/transaction", every field of it but the signature), also
+  /// those that `encode` leaves out.
   [[nodiscard]] auto signing_digest() const -> Digest;
+  /// What travels and stands in blocks, as short as it gets: without what every ledger that can
+  /// judge it knows (the consortium, a manifest's round, the frozen set's digests), integers and
+  /// lists of hospitals in as few bytes as they need (docs/decisions/0050). A list that should be
+  /// ascending and is not has no encoding: what it gives is refused by `decode`.
   [[nodiscard]] auto encode() const -> Bytes;
-  /// Errors: `bad_encoding`, `transaction_too_large`.
+  /// What `encode` left out is empty. Errors: `bad_encoding`, `transaction_too_large`.
   [[nodiscard]] static auto decode(BytesView bytes) -> Result<Transaction>;
+  /// The whole transaction as its sender signed it, if the sender's ledger agrees with this one;
+  /// otherwise its signature does not hold. Errors: those above; `unknown_round`, `too_early` (the
+  /// round's seed is not known yet), `stale_context` (it is about a frozen set, and there is none):
+  /// catch up with the ledger and sign again.
+  [[nodiscard]] static auto decode(BytesView bytes, const State& state) -> Result<Transaction>;
 };
 [[nodiscard]] auto sign_transaction(Transaction transaction, const sealing::SigningKey& key)
     -> Transaction;
