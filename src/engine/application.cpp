@@ -50,6 +50,7 @@ struct Application::Parts {
   std::uint64_t engine_height = 0;
   ValidatorRule validators;
   Digest committed_hash;
+  std::uint32_t committed_version = 1;
   // As finalized and not committed.
   struct Finalized {
     std::uint64_t engine_height = 0;
@@ -68,7 +69,7 @@ struct Application::Parts {
   }
   [[nodiscard]] auto app_hash(const ValidatorRule& rule) const -> Digest {
     Writer engine;
-    engine.u64(app_version).fixed(rule.encode());
+    engine.u64(ledger().next_app_version()).fixed(rule.encode());
     return tagged_hash(app_tag, {ledger().digest().view(), engine.view()});
   }
   void drop_finalized() {
@@ -121,6 +122,7 @@ auto Application::open(ledger::LedgerStore store, Settings settings, const Clock
     parts->validators = ValidatorRule({{HospitalId{1}, *founder.validator_key}});
   }
   parts->committed_hash = parts->app_hash(parts->validators);
+  parts->committed_version = parts->ledger().next_app_version();
   parts->block_made_ms = parts->engine_moved_ms = clock.monotonic_ms();
   return std::unique_ptr<Application>(new Application(std::move(parts)));
 }
@@ -129,7 +131,7 @@ auto Application::info() -> EngineInfo {
   const std::lock_guard lock(parts_->one_at_a_time);
   // Anybody may ask at any time, also between a block's end and its commit: nothing changes here.
   if (parts_->engine_height == 0) return {};
-  return {parts_->engine_height, parts_->committed_hash};
+  return {parts_->engine_height, parts_->committed_hash, parts_->committed_version};
 }
 
 auto Application::init_chain(std::string_view app_state) -> Result<std::vector<ValidatorPower>> {
@@ -209,6 +211,8 @@ auto Application::finalize_block(const ProposedBlock& block) -> Result<Finalized
     return fail("wrong_height", "engine block " + std::to_string(block.height),
                 "This node's ledger was committed at engine height " +
                     std::to_string(p.engine_height) + ": restore both from one backup.");
+  // Without the rules that were voted for, this node stops before the first block by them.
+  CONSILIUM_CHECK(p.ledger().knows_next_version());
   FinalizedBlock out;
   bool ticked = false;
   std::size_t accepted = 0;
@@ -221,6 +225,8 @@ auto Application::finalize_block(const ProposedBlock& block) -> Result<Finalized
   out.validator_updates = finalized.validators.update(p.ledger().validators(), block.last_commit,
                                                       block.height, finalized.block.has_value());
   out.app_hash = p.app_hash(finalized.validators);
+  if (const std::uint32_t version = p.ledger().next_app_version(); version != p.committed_version)
+    out.app_version = version;
   p.finalized = std::move(finalized);
   return out;
 }
@@ -239,6 +245,7 @@ auto Application::commit() -> Result<void> {
   p.engine_height = finalized.engine_height;
   p.validators = std::move(finalized.validators);
   p.committed_hash = p.app_hash(p.validators);
+  p.committed_version = p.ledger().next_app_version();
   p.engine_moved_ms = p.clock.monotonic_ms();
   if (finalized.block) p.block_made_ms = p.engine_moved_ms;
   // Whoever has nothing waiting any more may begin anew; others keep their place in the queue.

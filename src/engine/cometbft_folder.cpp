@@ -103,7 +103,7 @@ auto chain_page(const ledger::Genesis& genesis) -> std::string {
           {"max_age_duration", "172800000000000"},
           {"max_bytes", "1048576"}}},
         {"validator", {{"pub_key_types", {"ed25519"}}}},
-        {"version", {{"app", std::to_string(app_version)}}},
+        {"version", {{"app", "1"}}},
         {"abci", {{"vote_extensions_enable_height", "0"}}}}},
       {"validators",
        {{{"address", address_text(*genesis.founder.validator_key, true)},

@@ -38,6 +38,7 @@ void Book::begin_block() {
   rounds_.keep();
   proposals_.keep();
   families_.keep();
+  former_keys_.keep();
   alignments_.keep();
   models_.keep();
   leaves_before_.clear();
@@ -52,6 +53,10 @@ void Book::enter_height(const Digest& block_hash) {
   ++head_.height.value;
   head_.last_block = block_hash;
   block_hashes_.push_back(block_hash);
+  if (head_.upgrade && head_.upgrade->height <= head_.height) {
+    head_.app_version = head_.upgrade->app_version;
+    head_.upgrade.reset();
+  }
 }
 
 void Book::set_leaf(const Bytes& key, const std::optional<Bytes>& record) {
@@ -81,6 +86,9 @@ void Book::refresh_leaves() {
     set_leaf(leaf_key(LeafKind::family, name),
              family == nullptr ? std::nullopt : std::optional<Bytes>(encode_leaf(*family)));
   }
+  for (const auto& [key, before] : former_keys_.before())
+    set_leaf(leaf_key(LeafKind::former_key, Digest{key.bytes}),
+             encode_leaf(*former_keys_.find(key)));
   for (const auto& [index, changed] : alignments_.changed())
     set_leaf(leaf_key(LeafKind::alignment, index), encode_leaf(alignments_.items()[index]));
   for (const auto& [index, changed] : models_.changed())
@@ -108,6 +116,8 @@ auto Book::recomputed_digest() const -> Digest {
     records[leaf_key(LeafKind::round, id.value)] = encode_leaf(round);
   for (const auto& [name, family] : families_.items())
     records[leaf_key(LeafKind::family, name)] = encode_leaf(family);
+  for (const auto& [key, former] : former_keys_.items())
+    records[leaf_key(LeafKind::former_key, Digest{key.bytes})] = encode_leaf(former);
   for (std::size_t i = 0; i < alignments_.items().size(); ++i)
     records[leaf_key(LeafKind::alignment, i)] = encode_leaf(alignments_.items()[i]);
   for (std::size_t i = 0; i < models_.items().size(); ++i)
@@ -123,6 +133,7 @@ void Book::revert_block() {
   rounds_.revert();
   proposals_.revert();
   families_.revert();
+  former_keys_.revert();
   alignments_.revert();
   models_.revert();
   for (const auto& [key, digest] : leaves_before_) {

@@ -106,6 +106,8 @@ struct Head {
   std::uint32_t committee_epoch = 0;
   std::optional<Digest> initial_model;
   std::uint64_t pools_paid = 0;  ///< pools of all accepted rounds
+  std::uint32_t app_version = 1;
+  std::optional<Upgrade> upgrade;
 };
 
 class Book final : public State {
@@ -129,6 +131,11 @@ class Book final : public State {
   }
   auto families() const -> const std::map<Digest, Family>& override { return families_.items(); }
   auto committee_epoch() const -> std::uint32_t override { return head_.committee_epoch; }
+  auto former_keys() const -> const std::map<sealing::VerifyKey, FormerKey>& override {
+    return former_keys_.items();
+  }
+  auto app_version() const -> std::uint32_t override { return head_.app_version; }
+  auto pending_upgrade() const -> const std::optional<Upgrade>& override { return head_.upgrade; }
   auto initial_model() const -> const std::optional<Digest>& override {
     return head_.initial_model;
   }
@@ -158,6 +165,9 @@ class Book final : public State {
   void add_family(const Digest& name, Family family) { families_.put(name, std::move(family)); }
   void add_alignment(AlignmentSession session) { alignments_.push(std::move(session)); }
   void add_model(const ModelRecord& model) { models_.push(model); }
+  void add_former_key(const sealing::VerifyKey& key, const FormerKey& former) {
+    former_keys_.put(key, former);
+  }
   void erase_proposal(std::uint64_t id) { proposals_.erase(id); }
   void erase_family(const Digest& name) { families_.erase(name); }
 
@@ -186,6 +196,7 @@ class Book final : public State {
   Shelf<RoundId, RoundRecord> rounds_;
   Shelf<std::uint64_t, OpenProposal> proposals_;
   Shelf<Digest, Family> families_;
+  Shelf<sealing::VerifyKey, FormerKey> former_keys_;
   Row<AlignmentSession> alignments_;
   Row<ModelRecord> models_;
   std::vector<Digest> block_hashes_;  ///< of height h at [h−1]

@@ -74,6 +74,14 @@ auto encode_leaf(const Digest& consortium, const Head& head) -> Bytes {
   out.u32(head.committee_epoch).boolean(head.initial_model.has_value());
   if (head.initial_model) out.digest(*head.initial_model);
   out.u64(head.pools_paid);
+  // Longer once an upgrade was voted for.
+  if (head.app_version != 1 || head.upgrade) {
+    out.u32(head.app_version).boolean(head.upgrade.has_value());
+    if (head.upgrade) {
+      out.u32(head.upgrade->app_version);
+      put(out, head.upgrade->height);
+    }
+  }
   return out.take();
 }
 
@@ -190,6 +198,14 @@ auto encode_leaf(const Family& family) -> Bytes {
   put(out, family.first);
   out.u32(family.committee_epoch);
   out.list(family.opened, [](Writer& w, const Digest& set) { w.digest(set); });
+  return out.take();
+}
+
+auto encode_leaf(const FormerKey& former) -> Bytes {
+  Writer out;
+  put(out, former.member);
+  out.u8(static_cast<std::uint8_t>(former.use));
+  put(out, former.replaced_at);
   return out.take();
 }
 

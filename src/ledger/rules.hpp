@@ -46,6 +46,8 @@ struct Context {
 [[nodiscard]] auto judge(const Context& context, const AuditConsent& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const PublishKey& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const NotSent& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const RotateKey& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const RotateValidatorKey& body) -> Judged;
 
 /// What the end of a block does by itself: states that only wait for a height, and nothing else.
 void end_rounds(Book& book);
@@ -107,6 +109,9 @@ void insert_sorted(std::vector<HospitalId>& sorted, HospitalId id);
 /// next update must start from has a frozen set, miners may have it in their logs, and a newcomer's
 /// would be empty. Error: `base_served`.
 [[nodiscard]] auto need_fresh_base(const State& state, std::string_view place) -> Result<void>;
+
+/// Nobody has this signing key or ever had it, for whatever use.
+[[nodiscard]] auto is_new_key(const State& state, const sealing::VerifyKey& key) -> bool;
 
 /// The round, if there is one. Error: `unknown_round`.
 [[nodiscard]] auto round_named(const Book& book, RoundId id) -> Result<const RoundRecord*>;

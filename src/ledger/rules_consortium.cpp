@@ -37,13 +37,11 @@ auto need_new_member(const Book& book, const MemberInfo& info) -> Result<void> {
   for (const auto& [id, member] : book.members()) {
     if (member.active && member.info.name == info.name)
       return fail("name_taken", place, "Another member has this name: choose another one.");
-    const bool same_validator =
-        info.validator_key &&
-        (member.info.validator_key == info.validator_key || member.info.key == *info.validator_key);
-    if (member.info.key == info.key || member.info.box_key == info.box_key || same_validator ||
-        member.info.validator_key == info.key)
+    if (member.info.box_key == info.box_key)
       return fail("key_reuse", place, "A member had this key before: make a new identity.");
   }
+  if (!is_new_key(book, info.key) || (info.validator_key && !is_new_key(book, *info.validator_key)))
+    return fail("key_reuse", place, "A member had this key before: make a new identity.");
   if (book.hospitals().size() >= hospitals_max)
     return fail("too_many_hospitals", place, "A consortium has at most 64 hospitals.");
   return {};
@@ -83,8 +81,28 @@ auto judge_effect(const Book& book, const Propose& proposal, std::string_view pl
                         },
                         [](const ProposeSchema&) -> Result<void> { return {}; },
                         [](const ProposeAudit&) -> Result<void> { return {}; },
+                        [](const ProposeUpgrade&) -> Result<void> { return {}; },
                     },
                     proposal.what);
+}
+
+auto judge_upgrade(const Context& context, const ProposeUpgrade& upgrade) -> Result<void> {
+  constexpr std::uint64_t heights_ahead_max = 10'000'000;
+  const auto bad = [](std::string_view sentence) {
+    return fail("bad_upgrade", "propose", sentence);
+  };
+  const std::uint32_t present = context.book.app_version();
+  if (upgrade.app_version == present && upgrade.height.value == 0) {
+    if (context.book.pending_upgrade()) return {};
+    return bad("No upgrade is pending that could be taken back.");
+  }
+  if (upgrade.app_version != present + 1)
+    return bad("Versions follow one another: propose the one after the present.");
+  if (upgrade.height <= context.height)
+    return bad("Its height has come: propose a later one, for which everybody can be ready.");
+  if (upgrade.height.value - context.height.value > heights_ahead_max)
+    return bad("An upgrade is at most 10 000 000 heights ahead.");
+  return {};
 }
 
 /// Is the proposal one that could ever take effect?
@@ -118,6 +136,7 @@ auto judge_content(const Context& context, const Propose& proposal) -> Result<vo
             CONSILIUM_TRY(const RoundRecord* round, round_named(book, audit.round));
             return need_audit_choice(*round);
           },
+          [&](const ProposeUpgrade& upgrade) { return judge_upgrade(context, upgrade); },
       },
       proposal.what);
 }
@@ -131,6 +150,12 @@ void take_effect(Book& book, const Propose& proposal, Height height) {
                  [&](const ProposePolicy& change) { book.head().policy = change.policy; },
                  [&](const ProposeSchema& change) { book.head().schema = change.schema; },
                  [&](const ProposeAudit& audit) { begin_voted_audit(book, audit.round, height); },
+                 [&](const ProposeUpgrade& upgrade) {
+                   // The one that was pending is replaced, or taken back.
+                   book.head().upgrade.reset();
+                   if (upgrade.height.value != 0)
+                     book.head().upgrade = Upgrade{upgrade.app_version, upgrade.height};
+                 },
              },
              proposal.what);
   // With another delivery others guard the sets, and their logs are empty, as a newcomer's would

@@ -306,6 +306,7 @@ auto SoloSequencer::blocks_after(Height height, std::size_t count_max)
 
 auto SoloSequencer::make_block(bool even_empty) -> Result<bool> {
   if (store_.ledger().pending_count() == 0 && !even_empty) return false;
+  CONSILIUM_CHECK(store_.ledger().knows_next_version());
   const Block block = store_.end_block();
   CONSILIUM_CHECK(store_.keep(&block, std::nullopt));
   return true;

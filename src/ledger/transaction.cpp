@@ -792,15 +792,35 @@ auto AlignmentRecord::digest() const -> Digest {
 
 auto name_of(const Body& body) -> std::string_view {
   static constexpr std::array<std::string_view, std::variant_size_v<Body>> names{
-      "propose",         "vote",           "open_round",
-      "submit_manifest", "attest",         "complaint",
-      "answer",          "freeze",         "ready",
-      "publish_share",   "result_attest",  "vote_commit",
-      "vote_reveal",     "decide",         "model_digest",
-      "abort",           "open_alignment", "publish_alignment",
-      "close_alignment", "rotate_box_key", "stand_down",
-      "audit_call",      "audit_answer",   "audit_finding",
-      "audit_consent",   "publish_key",    "not_sent"};
+      "propose",
+      "vote",
+      "open_round",
+      "submit_manifest",
+      "attest",
+      "complaint",
+      "answer",
+      "freeze",
+      "ready",
+      "publish_share",
+      "result_attest",
+      "vote_commit",
+      "vote_reveal",
+      "decide",
+      "model_digest",
+      "abort",
+      "open_alignment",
+      "publish_alignment",
+      "close_alignment",
+      "rotate_box_key",
+      "stand_down",
+      "audit_call",
+      "audit_answer",
+      "audit_finding",
+      "audit_consent",
+      "publish_key",
+      "not_sent",
+      "rotate_key",
+      "rotate_validator_key"};
   return names.at(body.index());
 }
 

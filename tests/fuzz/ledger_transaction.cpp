@@ -68,7 +68,10 @@ auto seeds() -> std::vector<Bytes> {
       AuditFinding{RoundId{1}, sealing::AuditStep::data, {HospitalId{2}}},
       AuditConsent{},
       PublishKey{},
-      NotSent{}};
+      NotSent{},
+      Propose{ProposeUpgrade{2, Height{50}}},
+      RotateKey{},
+      RotateValidatorKey{}};
   std::vector<Bytes> out;
   for (const auto& body : bodies) {
     Transaction transaction;

@@ -85,7 +85,10 @@ auto all_bodies() -> std::vector<Body> {
           AuditFinding{round, sealing::AuditStep::witness, {id(2), id(3)}},
           AuditConsent{round},
           PublishKey{round, digest_of("u"), digest_of("k")},
-          NotSent{round, digest_of("u")}};
+          NotSent{round, digest_of("u")},
+          Propose{ProposeUpgrade{2, Height{700}}},
+          RotateKey{other.info.key, {}},
+          RotateValidatorKey{other.info.key, {}}};
 }
 
 auto wrap(const Body& body) -> Transaction {
@@ -230,6 +233,8 @@ TEST(Transaction, is_named_as_the_design_names_it) {
   EXPECT_EQ(name_of(Body{CloseAlignment{}}), "close_alignment");
   EXPECT_EQ(name_of(Body{Propose{}}), "propose");
   EXPECT_EQ(name_of(Body{RotateBoxKey{}}), "rotate_box_key");
+  EXPECT_EQ(name_of(Body{RotateKey{}}), "rotate_key");
+  EXPECT_EQ(name_of(Body{RotateValidatorKey{}}), "rotate_validator_key");
 }
 
 TEST(Policy, without_audit_and_with_shares_has_the_bytes_it_always_had) {

@@ -54,6 +54,23 @@ struct Member {
   Height box_since;  ///< of its last rotate_box_key; 0: the key is the one it was admitted with
 };
 
+/// A key that one of the members had before: nobody's ever again.
+struct FormerKey {
+  HospitalId member;
+  KeyUse use = KeyUse::identity;
+  Height replaced_at;
+};
+
+/// The newest version of the rules that this program has. Blocks of earlier versions are replayed
+/// by the rules of their version: a rule that changes asks Book::next_app_version().
+inline constexpr std::uint32_t app_version_newest = 1;
+/// What was voted for, until its height.
+struct Upgrade {
+  std::uint32_t app_version = 0;
+  Height height;  ///< of the first block by its rules
+  auto operator==(const Upgrade&) const -> bool = default;
+};
+
 /// A miner's last word that a set does not open, and how many share sums it was said of.
 struct FailureWord {
   sealing::OpeningFailure failure;
@@ -225,12 +242,20 @@ class State {
   [[nodiscard]] virtual auto families() const -> const std::map<Digest, Family>& = 0;
   /// How many admissions, removals and new box keys have changed the committee.
   [[nodiscard]] virtual auto committee_epoch() const -> std::uint32_t = 0;
+  /// Keys that were replaced.
+  [[nodiscard]] virtual auto former_keys() const
+      -> const std::map<sealing::VerifyKey, FormerKey>& = 0;
+  /// The version of the rules that made the last block.
+  [[nodiscard]] virtual auto app_version() const -> std::uint32_t = 0;
+  [[nodiscard]] virtual auto pending_upgrade() const -> const std::optional<Upgrade>& = 0;
   /// The base of the very first update round; every update starts from it until a model is
   /// accepted.
   [[nodiscard]] virtual auto initial_model() const -> const std::optional<Digest>& = 0;
   /// The hash of a past block (design §2); the zero digest for height 0.
   [[nodiscard]] virtual auto block_hash(Height height) const -> Digest = 0;
 
+  /// The version of the rules that make the next block.
+  [[nodiscard]] auto next_app_version() const -> std::uint32_t;
   [[nodiscard]] auto find_round(RoundId id) const -> const RoundRecord*;
   [[nodiscard]] auto member_by_name(std::string_view name) const -> const Member*;
   [[nodiscard]] auto hospitals() const
@@ -271,7 +296,8 @@ inline constexpr std::uint64_t pack_step = 4;
 
 class Ledger final : public State {
  public:
-  explicit Ledger(const Genesis& genesis);
+  /// `newest_version`: the newest version of the rules that the program has.
+  explicit Ledger(const Genesis& genesis, std::uint32_t newest_version = app_version_newest);
   Ledger(Ledger&&) noexcept;
   auto operator=(Ledger&&) noexcept -> Ledger&;
   ~Ledger() override;
@@ -283,12 +309,16 @@ class Ledger final : public State {
   [[nodiscard]] auto check_later(const Transaction& transaction) const -> Verdict;
   /// Judges one transaction inside the block being built and, if accepted, changes the state.
   [[nodiscard]] auto apply(const Transaction& transaction) -> Verdict;
+  /// Error: `app_version_unknown` (the next block is made by rules that this program lacks):
+  /// neither check nor apply takes anything then, and end_block must not be called.
+  [[nodiscard]] auto knows_next_version() const -> Result<void>;
   /// Ends the block: height + 1, deadlines of the rule, invariants, digest. Gives the block that
   /// was made.
   auto end_block() -> Block;
-  /// Applies a whole block from elsewhere. Errors: `wrong_previous`, `wrong_height`, or the verdict
-  /// of the first transaction that does not hold; the ledger is then as it was before. Also
-  /// `block_in_progress`: this ledger is building a block of its own.
+  /// Applies a whole block from elsewhere. Errors: `wrong_previous`, `wrong_height`,
+  /// `app_version_unknown`, or the verdict of the first transaction that does not hold; the ledger
+  /// is then as it was before. Also `block_in_progress`: this ledger is building a block of its
+  /// own.
   [[nodiscard]] auto apply_block(const Block& block) -> Result<void>;
   /// Takes back the block that is being built, or else the one made last (once): for a driver that
   /// could not make it durable.
@@ -312,6 +342,9 @@ class Ledger final : public State {
   auto proposals() const -> const std::map<std::uint64_t, OpenProposal>& override;
   auto families() const -> const std::map<Digest, Family>& override;
   auto committee_epoch() const -> std::uint32_t override;
+  auto former_keys() const -> const std::map<sealing::VerifyKey, FormerKey>& override;
+  auto app_version() const -> std::uint32_t override;
+  auto pending_upgrade() const -> const std::optional<Upgrade>& override;
   auto initial_model() const -> const std::optional<Digest>& override;
   auto block_hash(Height height) const -> Digest override;
 

@@ -136,11 +136,19 @@ struct ProposeSchema {
 struct ProposeAudit {
   RoundId round;
 };
+/// From this height on blocks are made by the rules of this version, the next one after the
+/// present. The present version and height 0 take back an upgrade that was voted for.
+struct ProposeUpgrade {
+  std::uint32_t app_version = 0;
+  Height height;
+};
 /// A proposal is open until expiry; the proposer's vote is counted as yes. Accepted the moment more
 /// than two thirds of the hospitals (the target left out) said yes, refused when that cannot happen
 /// any more.
 struct Propose {
-  std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema, ProposeAudit> what;
+  std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema, ProposeAudit,
+               ProposeUpgrade>
+      what;
 };
 struct Vote {
   std::uint64_t proposal = 0;
@@ -152,6 +160,24 @@ struct Vote {
 /// frozen. So no box of the old key is needed any more when the new one stands on the ledger.
 struct RotateBoxKey {
   sealing::BoxPublicKey key;
+};
+
+/// What a member's Ed25519 key signs: its transactions, or votes of the consensus engine.
+enum class KeyUse : std::uint8_t { identity = 1, validator = 2 };
+/// What a new key signs to show that somebody has it: H("consilium/ledger/1/new-key", consortium,
+/// u16 member, u8 use, key).
+[[nodiscard]] auto new_key_digest(const Digest& consortium, HospitalId member, KeyUse use,
+                                  const sealing::VerifyKey& key) -> Digest;
+/// A member's new identity key. The envelope is signed by the old one, which signs nothing after it
+/// and is nobody's key ever again.
+struct RotateKey {
+  sealing::VerifyKey key;
+  sealing::Signature possession;  ///< of new_key_digest, by the new key
+};
+/// A hospital's new validator key, or its first one.
+struct RotateValidatorKey {
+  sealing::VerifyKey key;
+  sealing::Signature possession;
 };
 
 // --- round (sealing-spec §7)
@@ -353,11 +379,11 @@ struct CloseAlignment {
   std::array<std::uint8_t, 16> session{};
 };
 
-using Body =
-    std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer, Freeze, Ready,
-                 PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide, ModelDigest, Abort,
-                 OpenAlignment, PublishAlignment, CloseAlignment, RotateBoxKey, StandDown,
-                 AuditCall, AuditAnswer, AuditFinding, AuditConsent, PublishKey, NotSent>;
+using Body = std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer,
+                          Freeze, Ready, PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide,
+                          ModelDigest, Abort, OpenAlignment, PublishAlignment, CloseAlignment,
+                          RotateBoxKey, StandDown, AuditCall, AuditAnswer, AuditFinding,
+                          AuditConsent, PublishKey, NotSent, RotateKey, RotateValidatorKey>;
 /// snake_case, as design §6 names them: "open_round".
 [[nodiscard]] auto name_of(const Body& body) -> std::string_view;
 
