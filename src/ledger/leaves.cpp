@@ -103,6 +103,8 @@ auto encode_leaf(const Member& member) -> Bytes {
   }
   // Eight bytes beside 0, 16, 32 or 48: no two members have the same leaf.
   if (member.box_since.value != 0) put(out, member.box_since);
+  // Nine bytes at the end: the only odd length.
+  if (member.credits_lost != 0) out.u8(1).u64(member.credits_lost);
   return out.take();
 }
 
@@ -172,7 +174,8 @@ auto encode_leaf(const RoundRecord& round) -> Bytes {
   // keeps its bytes and one record still has one encoding.
   const bool failed = !round.failure_words.empty() || round.audit || !round.blamed.empty();
   const bool masked = !round.masked_keys.empty() || !round.not_sent.empty();
-  const bool more = failed || masked || !round.stood_down.empty();
+  const bool refused = !round.claims_refused.empty();
+  const bool more = failed || masked || refused || !round.stood_down.empty();
   if (round.rho_micro != 0 || more) {
     out.u64(round.rho_micro);
     put(out, round.charged);
@@ -188,6 +191,7 @@ auto encode_leaf(const RoundRecord& round) -> Bytes {
   out.boolean(round.audit.has_value());
   if (round.audit) put_audit(out, *round.audit);
   put(out, round.blamed);
+  if (refused) put_map(out, round.claims_refused, [](Writer& w, Height height) { put(w, height); });
   return out.take();
 }
 

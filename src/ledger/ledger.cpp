@@ -186,6 +186,7 @@ auto Ledger::end_block() -> Block {
   end_rounds(book);
   end_alignments(book);
   end_proposals(book);
+  end_credits(book);
   book.ensure_invariants(block.transactions.size());
   book.seal_block();
   return block;

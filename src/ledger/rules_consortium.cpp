@@ -51,14 +51,18 @@ auto electorate_without(const Book& book, const Propose& proposal) -> std::vecto
   std::vector<HospitalId> out = book.hospitals();
   if (const auto* remove = std::get_if<ProposeRemove>(&proposal.what))
     std::erase(out, remove->member);
+  if (const auto* refusal = std::get_if<ProposeClaimRefusal>(&proposal.what))
+    std::erase(out, refusal->hospital);
   return out;
 }
 
 /// May the proposal take effect in the present state?
 auto judge_effect(const Book& book, const Propose& proposal, std::string_view place)
     -> Result<void> {
-  const bool audit = std::holds_alternative<ProposeAudit>(proposal.what);
-  if (!audit) CONSILIUM_CHECK(need_no_running_round(book, place));
+  // What is past, or about the running round itself, disturbs none.
+  const bool at_any_time = std::holds_alternative<ProposeAudit>(proposal.what) ||
+                           std::holds_alternative<ProposeClaimRefusal>(proposal.what);
+  if (!at_any_time) CONSILIUM_CHECK(need_no_running_round(book, place));
   return std::visit(Overload{
                         [&](const ProposeAdmit& admit) -> Result<void> {
                           CONSILIUM_CHECK(need_new_member(book, admit.member));
@@ -82,6 +86,7 @@ auto judge_effect(const Book& book, const Propose& proposal, std::string_view pl
                         [](const ProposeSchema&) -> Result<void> { return {}; },
                         [](const ProposeAudit&) -> Result<void> { return {}; },
                         [](const ProposeUpgrade&) -> Result<void> { return {}; },
+                        [](const ProposeClaimRefusal&) -> Result<void> { return {}; },
                     },
                     proposal.what);
 }
@@ -137,6 +142,7 @@ auto judge_content(const Context& context, const Propose& proposal) -> Result<vo
             return need_audit_choice(*round);
           },
           [&](const ProposeUpgrade& upgrade) { return judge_upgrade(context, upgrade); },
+          [&](const ProposeClaimRefusal& refusal) { return judge_claim_refusal(book, refusal); },
       },
       proposal.what);
 }
@@ -155,6 +161,9 @@ void take_effect(Book& book, const Propose& proposal, Height height) {
                    book.head().upgrade.reset();
                    if (upgrade.height.value != 0)
                      book.head().upgrade = Upgrade{upgrade.app_version, upgrade.height};
+                 },
+                 [&](const ProposeClaimRefusal& refusal) {
+                   book.round(refusal.round).claims_refused[refusal.hospital] = height;
                  },
              },
              proposal.what);

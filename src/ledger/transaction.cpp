@@ -117,8 +117,9 @@ constexpr std::uint8_t budgets_follow = 0x80;
 constexpr std::uint8_t box_rules_follow = 0x40;
 constexpr std::uint8_t opening_rules_follow = 0x20;
 constexpr std::uint8_t data_rules_follow = 0x10;
-constexpr std::uint8_t all_follow =
-    budgets_follow | box_rules_follow | opening_rules_follow | data_rules_follow;
+constexpr std::uint8_t credit_rules_follow = 0x04;
+constexpr std::uint8_t all_follow = budgets_follow | box_rules_follow | opening_rules_follow |
+                                    data_rules_follow | credit_rules_follow;
 constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
 constexpr std::uint32_t clips_follow = std::uint32_t{1} << 28U;
 
@@ -140,6 +141,11 @@ static auto has_box_rules(const Policy& policy) -> bool {
          policy.hybrid_boxes != usual.hybrid_boxes;
 }
 
+static auto has_credit_rules(const Policy& policy) -> bool {
+  return policy.credit_scale != CreditScale::root || policy.credit_epoch_rounds != 0 ||
+         policy.decay_percent != 0;
+}
+
 static auto has_opening_rules(const Policy& policy) -> bool {
   return policy.audit != AuditPolicy::none || policy.delivery != sealing::Delivery::shares;
 }
@@ -150,6 +156,7 @@ static void get(Reader& in, Policy& policy) {
   const bool box_rules = (first & box_rules_follow) != 0;
   const bool data_rules = (first & data_rules_follow) != 0;
   const bool opening_rules = (first & opening_rules_follow) != 0;
+  const bool credit_rules = (first & credit_rules_follow) != 0;
   const auto topology = static_cast<std::uint8_t>(first & ~all_follow);
   if (topology < 1 || topology > 2) in.reject();
   policy.topology = static_cast<Topology>(topology);
@@ -195,6 +202,14 @@ static void get(Reader& in, Policy& policy) {
     policy.audit = static_cast<AuditPolicy>(audit);
     policy.delivery = static_cast<sealing::Delivery>(delivery);
     if (!has_opening_rules(policy)) in.reject();
+  }
+  if (credit_rules) {
+    const std::uint8_t scale = in.u8();
+    if (scale > 1) in.reject();
+    policy.credit_scale = static_cast<CreditScale>(scale);
+    policy.credit_epoch_rounds = in.u32();
+    policy.decay_percent = in.u16();
+    if (!has_credit_rules(policy)) in.reject();
   }
 }
 
@@ -254,6 +269,14 @@ static void put(Writer& out, const ProposeAudit& body) {
 }
 static void get(Reader& in, ProposeAudit& body) {
   get(in, body.round);
+}
+static void put(Writer& out, const ProposeClaimRefusal& body) {
+  put(out, body.round);
+  put(out, body.hospital);
+}
+static void get(Reader& in, ProposeClaimRefusal& body) {
+  get(in, body.round);
+  get(in, body.hospital);
 }
 static void get(Reader& in, Propose& body) {
   get_variant(in, body.what);
@@ -648,9 +671,11 @@ void put(Writer& out, const Policy& policy) {
   const bool box_rules = has_box_rules(policy);
   const bool data_rules = has_data_rules(policy);
   const bool opening_rules = has_opening_rules(policy);
+  const bool credit_rules = has_credit_rules(policy);
   out.u8(static_cast<std::uint8_t>(
       topology | (budgets ? budgets_follow : 0U) | (box_rules ? box_rules_follow : 0U) |
-      (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U)));
+      (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U) |
+      (credit_rules ? credit_rules_follow : 0U)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -669,6 +694,10 @@ void put(Writer& out, const Policy& policy) {
   }
   if (opening_rules)
     out.u8(static_cast<std::uint8_t>(policy.audit)).u8(static_cast<std::uint8_t>(policy.delivery));
+  if (credit_rules) {
+    out.u8(static_cast<std::uint8_t>(policy.credit_scale)).u32(policy.credit_epoch_rounds);
+    out.u16(policy.decay_percent);
+  }
 }
 
 void put(Writer& out, const Propose& body) {

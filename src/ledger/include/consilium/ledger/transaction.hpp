@@ -32,6 +32,13 @@ enum class AuditPolicy : std::uint8_t {
   data = 2      ///< then, if the council or everybody concerned agrees, eight of every update
 };
 
+/// What the credits for data grow with, of the patterns that a hospital claims: both ways the
+/// second thousand is worth less than the first.
+enum class CreditScale : std::uint8_t {
+  root = 0,   ///< ⌊√claimed⌋
+  digits = 1  ///< binary digits of it: one step more for twice as much
+};
+
 struct MemberInfo {
   std::string name;   ///< [a-z0-9-]{1,32}: also the node's folder
   std::string title;  ///< what people read, ≤ 64 bytes UTF-8
@@ -88,6 +95,11 @@ struct Policy {
   /// How the sum of the keys reaches whoever opens (sealing-spec §6.2, §6.3): shares for miners,
   /// or, in `central` only and without audits, keys masked so that only their whole sum is one.
   sealing::Delivery delivery = sealing::Delivery::shares;
+  CreditScale credit_scale = CreditScale::root;
+  /// After so many accepted updates everybody loses decay_percent of its credits, rounded down;
+  /// 0 and 0: credits stay.
+  std::uint32_t credit_epoch_rounds = 0;
+  std::uint16_t decay_percent = 0;
   auto operator==(const Policy&) const -> bool = default;
 };
 
@@ -142,12 +154,18 @@ struct ProposeUpgrade {
   std::uint32_t app_version = 0;
   Height height;
 };
+/// The council refuses what a hospital claimed in a round that was paid: the data part is lost, and
+/// nobody gains it. Until eight more updates were accepted.
+struct ProposeClaimRefusal {
+  RoundId round;
+  HospitalId hospital;
+};
 /// A proposal is open until expiry; the proposer's vote is counted as yes. Accepted the moment more
 /// than two thirds of the hospitals (the target left out) said yes, refused when that cannot happen
 /// any more.
 struct Propose {
   std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema, ProposeAudit,
-               ProposeUpgrade>
+               ProposeUpgrade, ProposeClaimRefusal>
       what;
 };
 struct Vote {
