@@ -39,6 +39,7 @@ void Book::begin_block() {
   proposals_.keep();
   families_.keep();
   former_keys_.keep();
+  offences_.keep();
   alignments_.keep();
   models_.keep();
   leaves_before_.clear();
@@ -89,6 +90,8 @@ void Book::refresh_leaves() {
   for (const auto& [key, before] : former_keys_.before())
     set_leaf(leaf_key(LeafKind::former_key, Digest{key.bytes}),
              encode_leaf(*former_keys_.find(key)));
+  for (const auto& [id, before] : offences_.before())
+    set_leaf(leaf_key(LeafKind::offence, id.value), encode_leaf(*offences_.find(id)));
   for (const auto& [index, changed] : alignments_.changed())
     set_leaf(leaf_key(LeafKind::alignment, index), encode_leaf(alignments_.items()[index]));
   for (const auto& [index, changed] : models_.changed())
@@ -118,6 +121,8 @@ auto Book::recomputed_digest() const -> Digest {
     records[leaf_key(LeafKind::family, name)] = encode_leaf(family);
   for (const auto& [key, former] : former_keys_.items())
     records[leaf_key(LeafKind::former_key, Digest{key.bytes})] = encode_leaf(former);
+  for (const auto& [id, offence] : offences_.items())
+    records[leaf_key(LeafKind::offence, id.value)] = encode_leaf(offence);
   for (std::size_t i = 0; i < alignments_.items().size(); ++i)
     records[leaf_key(LeafKind::alignment, i)] = encode_leaf(alignments_.items()[i]);
   for (std::size_t i = 0; i < models_.items().size(); ++i)
@@ -134,6 +139,7 @@ void Book::revert_block() {
   proposals_.revert();
   families_.revert();
   former_keys_.revert();
+  offences_.revert();
   alignments_.revert();
   models_.revert();
   for (const auto& [key, digest] : leaves_before_) {
@@ -157,6 +163,10 @@ void Book::ensure_invariants(std::size_t transactions) const {
     CONSILIUM_ENSURE(member.credits + member.credits_lost ==
                      member.credits_data + member.credits_verify + member.credits_pack);
     credits += member.credits + member.credits_lost;
+  }
+  for (const auto& [id, offence] : offences_.items()) {
+    CONSILIUM_ENSURE(offence.withholding || offence.withheld() == 0);
+    credits += offence.withheld();
   }
   CONSILIUM_ENSURE(credits == head_.pools_paid);
   std::uint64_t used = 0;

@@ -134,6 +134,9 @@ class Book final : public State {
   auto former_keys() const -> const std::map<sealing::VerifyKey, FormerKey>& override {
     return former_keys_.items();
   }
+  auto offences() const -> const std::map<HospitalId, Offence>& override {
+    return offences_.items();
+  }
   auto app_version() const -> std::uint32_t override { return head_.app_version; }
   auto pending_upgrade() const -> const std::optional<Upgrade>& override { return head_.upgrade; }
   auto initial_model() const -> const std::optional<Digest>& override {
@@ -168,6 +171,10 @@ class Book final : public State {
   void add_former_key(const sealing::VerifyKey& key, const FormerKey& former) {
     former_keys_.put(key, former);
   }
+  /// The member's record, made when it has none.
+  auto offence(HospitalId id) -> Offence& {
+    return offences_.find(id) == nullptr ? offences_.put(id, {}) : offences_.edit(id);
+  }
   void erase_proposal(std::uint64_t id) { proposals_.erase(id); }
   void erase_family(const Digest& name) { families_.erase(name); }
 
@@ -197,6 +204,7 @@ class Book final : public State {
   Shelf<std::uint64_t, OpenProposal> proposals_;
   Shelf<Digest, Family> families_;
   Shelf<sealing::VerifyKey, FormerKey> former_keys_;
+  Shelf<HospitalId, Offence> offences_;
   Row<AlignmentSession> alignments_;
   Row<ModelRecord> models_;
   std::vector<Digest> block_hashes_;  ///< of height h at [h−1]

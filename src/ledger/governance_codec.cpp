@@ -1,9 +1,11 @@
-// Encodings of what governs the consortium beside its members and policy: upgrades and new keys.
+// Encodings of what governs the consortium beside its members and policy: upgrades, new keys,
+// evidence.
 
 #include <algorithm>
 #include <array>
 
 #include "consilium/foundation/hash.hpp"
+#include "consilium/ledger/engine_vote.hpp"
 
 #include "codec.hpp"
 
@@ -25,6 +27,27 @@ void put(Writer& out, const ProposeUpgrade& body) {
 void get(Reader& in, ProposeUpgrade& body) {
   body.app_version = in.u32();
   body.height.value = in.u64();
+}
+
+void put(Writer& out, const ProposeRelease& body) {
+  put(out, body.member);
+}
+void get(Reader& in, ProposeRelease& body) {
+  body.member.value = in.u16();
+}
+
+void put(Writer& out, const Evidence& body) {
+  out.fixed(body.validator.bytes);
+  for (const SignedVote& vote : body.votes) out.bytes(vote.sign_bytes).fixed(vote.signature.bytes);
+}
+void get(Reader& in, Evidence& body) {
+  get_array(in, body.validator.bytes);
+  for (SignedVote& vote : body.votes) {
+    vote.sign_bytes = in.bytes(engine_vote_bytes_max);
+    get_array(in, vote.signature.bytes);
+  }
+  // Two votes have one order.
+  if (body.votes[0].sign_bytes >= body.votes[1].sign_bytes) in.reject();
 }
 
 void put(Writer& out, const RotateKey& body) {

@@ -213,6 +213,15 @@ auto encode_leaf(const FormerKey& former) -> Bytes {
   return out.take();
 }
 
+auto encode_leaf(const Offence& offence) -> Bytes {
+  Writer out;
+  put(out, offence.at);
+  out.list(offence.engine_heights, [](Writer& w, std::uint64_t height) { w.u64(height); });
+  out.boolean(offence.withholding);
+  out.u64(offence.withheld_data).u64(offence.withheld_verify).u64(offence.withheld_pack);
+  return out.take();
+}
+
 auto encode_leaf(const AlignmentSession& session) -> Bytes {
   Writer out;
   put(out, session.record);

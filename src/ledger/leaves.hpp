@@ -19,7 +19,8 @@ enum class LeafKind : std::uint8_t {
   family = 4,
   alignment = 5,
   model = 6,
-  former_key = 7
+  former_key = 7,
+  offence = 8
 };
 [[nodiscard]] auto leaf_key(LeafKind kind, std::uint64_t number) -> Bytes;
 [[nodiscard]] auto leaf_key(LeafKind kind, const Digest& name) -> Bytes;
@@ -30,6 +31,7 @@ enum class LeafKind : std::uint8_t {
 [[nodiscard]] auto encode_leaf(const RoundRecord& round) -> Bytes;
 [[nodiscard]] auto encode_leaf(const Family& family) -> Bytes;
 [[nodiscard]] auto encode_leaf(const FormerKey& former) -> Bytes;
+[[nodiscard]] auto encode_leaf(const Offence& offence) -> Bytes;
 [[nodiscard]] auto encode_leaf(const AlignmentSession& session) -> Bytes;
 [[nodiscard]] auto encode_leaf(const ModelRecord& model) -> Bytes;
 

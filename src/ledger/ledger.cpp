@@ -274,6 +274,9 @@ auto Ledger::committee_epoch() const -> std::uint32_t {
 auto Ledger::former_keys() const -> const std::map<sealing::VerifyKey, FormerKey>& {
   return content_->book.former_keys();
 }
+auto Ledger::offences() const -> const std::map<HospitalId, Offence>& {
+  return content_->book.offences();
+}
 auto Ledger::app_version() const -> std::uint32_t {
   return content_->book.app_version();
 }

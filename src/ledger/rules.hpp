@@ -46,6 +46,7 @@ struct Context {
 [[nodiscard]] auto judge(const Context& context, const AuditConsent& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const PublishKey& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const NotSent& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Evidence& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const RotateKey& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const RotateValidatorKey& body) -> Judged;
 
@@ -117,6 +118,14 @@ void insert_sorted(std::vector<HospitalId>& sorted, HospitalId id);
 
 /// Nobody has this signing key or ever had it, for whatever use.
 [[nodiscard]] auto is_new_key(const State& state, const sealing::VerifyKey& key) -> bool;
+
+/// Its rewards are withheld until the council releases them.
+[[nodiscard]] auto is_withheld(const State& state, HospitalId member) -> bool;
+/// Pays what was withheld, and later rewards again.
+void release(Book& book, HospitalId member);
+/// Opens a vote on it that nobody asked for, with no voice counted yet; nothing when the same is
+/// open already.
+void open_proposal(Book& book, HospitalId by, const Propose& body, Height at, Height expiry);
 
 /// The round, if there is one. Error: `unknown_round`.
 [[nodiscard]] auto round_named(const Book& book, RoundId id) -> Result<const RoundRecord*>;

@@ -51,6 +51,8 @@ auto electorate_without(const Book& book, const Propose& proposal) -> std::vecto
   std::vector<HospitalId> out = book.hospitals();
   if (const auto* remove = std::get_if<ProposeRemove>(&proposal.what))
     std::erase(out, remove->member);
+  if (const auto* release = std::get_if<ProposeRelease>(&proposal.what))
+    std::erase(out, release->member);
   if (const auto* refusal = std::get_if<ProposeClaimRefusal>(&proposal.what))
     std::erase(out, refusal->hospital);
   return out;
@@ -86,6 +88,7 @@ auto judge_effect(const Book& book, const Propose& proposal, std::string_view pl
                         [](const ProposeSchema&) -> Result<void> { return {}; },
                         [](const ProposeAudit&) -> Result<void> { return {}; },
                         [](const ProposeUpgrade&) -> Result<void> { return {}; },
+                        [](const ProposeRelease&) -> Result<void> { return {}; },
                         [](const ProposeClaimRefusal&) -> Result<void> { return {}; },
                     },
                     proposal.what);
@@ -142,6 +145,10 @@ auto judge_content(const Context& context, const Propose& proposal) -> Result<vo
             return need_audit_choice(*round);
           },
           [&](const ProposeUpgrade& upgrade) { return judge_upgrade(context, upgrade); },
+          [&](const ProposeRelease& release) -> Result<void> {
+            if (is_withheld(book, release.member)) return {};
+            return fail("not_withheld", "propose", "Nothing is withheld from this member.");
+          },
           [&](const ProposeClaimRefusal& refusal) { return judge_claim_refusal(book, refusal); },
       },
       proposal.what);
@@ -162,6 +169,7 @@ void take_effect(Book& book, const Propose& proposal, Height height) {
                    if (upgrade.height.value != 0)
                      book.head().upgrade = Upgrade{upgrade.app_version, upgrade.height};
                  },
+                 [&](const ProposeRelease& change) { release(book, change.member); },
                  [&](const ProposeClaimRefusal& refusal) {
                    book.round(refusal.round).claims_refused[refusal.hospital] = height;
                  },
@@ -201,7 +209,25 @@ auto same_proposal(const Propose& a, const Propose& b) -> bool {
   return first.take() == second.take();
 }
 
+auto find_open(const Book& book, const Propose& body) -> const State::OpenProposal* {
+  for (const auto& [id, open] : book.proposals()) {
+    if (same_proposal(open.proposal, body)) return &open;
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+void open_proposal(Book& book, HospitalId by, const Propose& body, Height at, Height expiry) {
+  if (find_open(book, body) != nullptr) return;
+  State::OpenProposal proposal;
+  proposal.id = ++book.head().last_proposal;
+  proposal.by = by;
+  proposal.proposal = body;
+  proposal.at = at;
+  proposal.expiry = expiry;
+  book.add_proposal(std::move(proposal));
+}
 
 auto judge(const Context& context, const Propose& body) -> Judged {
   const Book& book = context.book;
@@ -209,10 +235,8 @@ auto judge(const Context& context, const Propose& body) -> Judged {
   CONSILIUM_CHECK(judge_content(context, body));
   if (book.proposals().size() >= open_proposals_max)
     return fail("too_many_proposals", "propose", "64 proposals are open: vote on them first.");
-  for (const auto& [id, open] : book.proposals()) {
-    if (same_proposal(open.proposal, body))
-      return fail("duplicate", place_of(id), "The same proposal is open already: vote on it.");
-  }
+  if (const auto* open = find_open(book, body))
+    return fail("duplicate", place_of(open->id), "The same proposal is open already: vote on it.");
   State::OpenProposal proposal;
   proposal.id = book.head().last_proposal + 1;
   proposal.by = context.sender.id;

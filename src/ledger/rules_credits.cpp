@@ -16,11 +16,34 @@ auto pays(const RoundRecord& round) -> bool {
   return round.state == RoundState::accepted && round.open.purpose == sealing::Purpose::update;
 }
 
+/// What a member has, paid and withheld: withheld credits decay like others, or double signing
+/// would keep them fresh.
+auto holdings(const Book& book, HospitalId id) -> std::uint64_t {
+  const auto offence = book.offences().find(id);
+  return book.members().at(id).credits +
+         (offence == book.offences().end() ? 0 : offence->second.withheld());
+}
+
+/// Of what was paid first, then of what is withheld: that counts as paid and lost.
 void take(Book& book, HospitalId id, std::uint64_t credits) {
   if (credits == 0) return;
   Member& member = book.member(id);
-  member.credits -= credits;
   member.credits_lost += credits;
+  const std::uint64_t paid = std::min(credits, member.credits);
+  member.credits -= paid;
+  std::uint64_t left = credits - paid;
+  if (left == 0) return;
+  Offence& offence = book.offence(id);
+  const auto move = [&left](std::uint64_t& withheld, std::uint64_t& account) {
+    const std::uint64_t moved = std::min(left, withheld);
+    withheld -= moved;
+    account += moved;
+    left -= moved;
+  };
+  move(offence.withheld_data, member.credits_data);
+  move(offence.withheld_verify, member.credits_verify);
+  move(offence.withheld_pack, member.credits_pack);
+  CONSILIUM_ENSURE(left == 0);
 }
 
 }  // namespace
@@ -58,14 +81,14 @@ void end_credits(Book& book) {
   }
   // What is lost goes to nobody: who votes on a claim must not gain by it.
   for (const auto& [hospital, reward] : refused)
-    take(book, hospital, std::min(reward, book.members().at(hospital).credits));
+    take(book, hospital, std::min(reward, holdings(book, hospital)));
   if (paid == nullptr || paid->policy.credit_epoch_rounds == 0 ||
       rounds_paid % paid->policy.credit_epoch_rounds != 0)
     return;
   // Pools are below 2³² and rounds below 2²⁴: a hundred times all credits stays below 2⁶⁴.
   std::vector<std::pair<HospitalId, std::uint64_t>> decayed;
   for (const auto& [id, member] : book.members())
-    decayed.emplace_back(id, member.credits * paid->policy.decay_percent / 100);
+    decayed.emplace_back(id, holdings(book, id) * paid->policy.decay_percent / 100);
   for (const auto& [id, credits] : decayed) take(book, id, credits);
 }
 

@@ -218,9 +218,15 @@ auto credit_statements(const State& state) -> Result<std::map<HospitalId, Credit
     }
   }
   for (const auto& [id, member] : state.members()) {
-    const CreditStatement& account = accounts.at(id);
-    if (account.balance != member.credits || account.data != member.credits_data ||
-        account.verify != member.credits_verify || account.pack != member.credits_pack ||
+    CreditStatement& account = accounts.at(id);
+    const auto found = state.offences().find(id);
+    const Offence none{};
+    const Offence& offence = found == state.offences().end() ? none : found->second;
+    account.withheld = offence.withheld();
+    if (account.balance != member.credits + account.withheld ||
+        account.data != member.credits_data + offence.withheld_data ||
+        account.verify != member.credits_verify + offence.withheld_verify ||
+        account.pack != member.credits_pack + offence.withheld_pack ||
         account.lost != member.credits_lost)
       return differs("member " + member.info.name,
                      "The member's credits are not what the rounds' records give.");

@@ -849,7 +849,8 @@ auto name_of(const Body& body) -> std::string_view {
       "publish_key",
       "not_sent",
       "rotate_key",
-      "rotate_validator_key"};
+      "rotate_validator_key",
+      "evidence"};
   return names.at(body.index());
 }
 

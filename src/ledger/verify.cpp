@@ -125,7 +125,9 @@ auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
   }
   for (const auto& [id, account] : *accounts) {
     report.credits += account.balance;
-    report.credits_by_member[ledger.members().at(id).info.name] += account.balance;
+    report.credits_withheld += account.withheld;
+    report.credits_by_member[ledger.members().at(id).info.name] +=
+        account.balance - account.withheld;
   }
   CONSILIUM_CHECK(verify_privacy(ledger, file.string()));
   CONSILIUM_CHECK(verify_audits(ledger, file.string()));

@@ -56,6 +56,8 @@ auto facts_html(const StatementData& statement) -> std::string {
                     [](const CreditLine& line) { return line.kind == CreditLineKind::round; });
   std::string lost = "nothing decayed or was refused";
   if (account.lost > 0) lost = "less " + count(account.lost) + " lost";
+  if (account.withheld > 0)
+    lost += "<br>" + count(account.withheld) + " of it withheld for double signing";
   return "<dl class=\"facts\">" +
          fact("Balance", account.balance,
               "of " + rounds_word(static_cast<std::uint64_t>(rounds)) + ", " + lost) +

@@ -71,7 +71,9 @@ auto seeds() -> std::vector<Bytes> {
       NotSent{},
       Propose{ProposeUpgrade{2, Height{50}}},
       RotateKey{},
-      RotateValidatorKey{}};
+      RotateValidatorKey{},
+      Propose{ProposeRelease{HospitalId{2}}},
+      Evidence{key.verify_key(), {{{{1}, {}}, {{2}, {}}}}}};
   std::vector<Bytes> out;
   for (const auto& body : bodies) {
     Transaction transaction;

@@ -88,7 +88,9 @@ auto all_bodies() -> std::vector<Body> {
           NotSent{round, digest_of("u")},
           Propose{ProposeUpgrade{2, Height{700}}},
           RotateKey{other.info.key, {}},
-          RotateValidatorKey{other.info.key, {}}};
+          RotateValidatorKey{other.info.key, {}},
+          Propose{ProposeRelease{id(3)}},
+          Evidence{other.info.key, {{{{1, 2}, {}}, {{1, 3}, {}}}}}};
 }
 
 auto wrap(const Body& body) -> Transaction {
@@ -182,9 +184,12 @@ TEST(Transaction, has_one_encoding_and_signs_every_byte_of_it) {
 TEST(Transaction, refuses_lists_that_are_not_ascending) {
   const RoundId round{1};
   const std::vector<Body> unsorted{
-      Attest{round, {id(2), id(1)}}, Attest{round, {id(2), id(2)}},
+      Attest{round, {id(2), id(1)}},
+      Attest{round, {id(2), id(2)}},
       Freeze{round, {{id(3), Digest{}}, {id(1), Digest{}}}, Digest{}, Digest{}},
-      PublishAlignment{{1}, 1, AlignAck{{id(4), id(4)}}}};
+      PublishAlignment{{1}, 1, AlignAck{{id(4), id(4)}}},
+      Evidence{{}, {{{{2}, {}}, {{1}, {}}}}},
+      Evidence{{}, {{{{1}, {}}, {{1}, {}}}}}};
   for (const Body& body : unsorted)
     EXPECT_EQ(code(Transaction::decode(wrap(body).encode())), "bad_encoding") << name_of(body);
 }

@@ -55,6 +55,13 @@ TEST(Statement, explains_the_rules_that_are_in_force) {
                     "After every 12 rounds everybody loses 25 % of its credits."));
 }
 
+TEST(Statement, says_what_is_withheld) {
+  StatementData statement = sample();
+  EXPECT_FALSE(holds(render_statement(statement), "withheld"));
+  statement.account.withheld = 90;
+  EXPECT_TRUE(holds(render_statement(statement), "90 of it withheld for double signing"));
+}
+
 TEST(Statement, of_a_hospital_without_credits_says_so) {
   StatementData statement = sample();
   statement.account = {};

@@ -9,7 +9,8 @@
 /// Always true, and checked after every block:
 ///   - heights grow by exactly one;
 ///   - a sender's sequence numbers have no gaps and no repeats;
-///   - the credits of all members, and what they lost, add up to the pools of all accepted rounds;
+///   - the credits of all members, with what they lost and what is withheld, add up to the pools
+///     of all accepted rounds;
 ///   - a set that was opened is a union of cells of its family's partition;
 ///   - nothing in the state can identify a patient.
 
@@ -62,6 +63,22 @@ struct FormerKey {
   KeyUse use = KeyUse::identity;
   Height replaced_at;
 };
+
+/// A member whose validator signed two blocks at once, and what that has cost it.
+struct Offence {
+  Height at;  ///< of the last evidence
+  /// Of the votes, ascending: what was judged once is not held against anybody again.
+  std::vector<std::uint64_t> engine_heights;
+  /// Until the council releases it: what rounds pay it goes to the three below.
+  bool withholding = true;
+  std::uint64_t withheld_data = 0, withheld_verify = 0, withheld_pack = 0;
+  [[nodiscard]] auto withheld() const -> std::uint64_t {
+    return withheld_data + withheld_verify + withheld_pack;
+  }
+};
+/// A vote of a key that was replaced so many heights ago counts as evidence; one on the removal of
+/// who signed twice stays open as long.
+inline constexpr std::uint64_t evidence_heights = 100'000;
 
 /// The newest version of the rules that this program has. Blocks of earlier versions are replayed
 /// by the rules of their version: a rule that changes asks Book::next_app_version().
@@ -249,6 +266,8 @@ class State {
   /// Keys that were replaced.
   [[nodiscard]] virtual auto former_keys() const
       -> const std::map<sealing::VerifyKey, FormerKey>& = 0;
+  /// Of members whose double signing was proven.
+  [[nodiscard]] virtual auto offences() const -> const std::map<HospitalId, Offence>& = 0;
   /// The version of the rules that made the last block.
   [[nodiscard]] virtual auto app_version() const -> std::uint32_t = 0;
   [[nodiscard]] virtual auto pending_upgrade() const -> const std::optional<Upgrade>& = 0;
@@ -347,6 +366,7 @@ class Ledger final : public State {
   auto families() const -> const std::map<Digest, Family>& override;
   auto committee_epoch() const -> std::uint32_t override;
   auto former_keys() const -> const std::map<sealing::VerifyKey, FormerKey>& override;
+  auto offences() const -> const std::map<HospitalId, Offence>& override;
   auto app_version() const -> std::uint32_t override;
   auto pending_upgrade() const -> const std::optional<Upgrade>& override;
   auto initial_model() const -> const std::optional<Digest>& override;

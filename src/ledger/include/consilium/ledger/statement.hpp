@@ -29,6 +29,7 @@ struct CreditLine {
 struct CreditStatement {
   std::vector<CreditLine> lines;  ///< oldest first
   std::uint64_t data = 0, verify = 0, pack = 0, lost = 0, balance = 0;
+  std::uint64_t withheld = 0;  ///< of the balance, for double signing: not the member's to use
 };
 /// Of every member. Errors: `credits_differ`: a round's rewards or a member's accounts are not what
 /// the records give. Costs a pass over all rounds.

@@ -100,7 +100,8 @@ struct VerifyReport {
   Height height;
   std::uint64_t credits =
       0;  ///< recomputed from every accepted round by a second, separate computation
-  std::map<std::string, std::uint64_t> credits_by_member;
+  std::uint64_t credits_withheld = 0;  ///< of these, from members that signed two blocks at once
+  std::map<std::string, std::uint64_t> credits_by_member;  ///< paid
 };
 /// Re-plays everything of one node's ledger.db and recomputes every credit and digest.
 /// Errors: `database_damaged`, `credits_differ`, `privacy_differs` (a round's or hospital's ρ is

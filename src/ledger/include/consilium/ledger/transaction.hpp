@@ -154,6 +154,11 @@ struct ProposeUpgrade {
   std::uint32_t app_version = 0;
   Height height;
 };
+/// The rewards that evidence of double signing withheld from a member are paid, and later ones
+/// again.
+struct ProposeRelease {
+  HospitalId member;
+};
 /// The council refuses what a hospital claimed in a round that was paid: the data part is lost, and
 /// nobody gains it. Until eight more updates were accepted.
 struct ProposeClaimRefusal {
@@ -165,7 +170,7 @@ struct ProposeClaimRefusal {
 /// any more.
 struct Propose {
   std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema, ProposeAudit,
-               ProposeUpgrade, ProposeClaimRefusal>
+               ProposeUpgrade, ProposeRelease, ProposeClaimRefusal>
       what;
 };
 struct Vote {
@@ -196,6 +201,20 @@ struct RotateKey {
 struct RotateValidatorKey {
   sealing::VerifyKey key;
   sealing::Signature possession;
+};
+
+/// A vote of the consensus engine: the bytes that were signed, as the engine makes them
+/// (engine_vote.hpp), and the signature.
+struct SignedVote {
+  Bytes sign_bytes;  ///< ≤ engine_vote_bytes_max
+  sealing::Signature signature;
+};
+/// One validator signed two votes of one kind, height and round for different blocks. Its owner's
+/// rewards are withheld from here on, and a vote on its removal is opened. Anybody who saw both
+/// votes may post it; the one whose bytes are smaller comes first.
+struct Evidence {
+  sealing::VerifyKey validator;
+  std::array<SignedVote, 2> votes;
 };
 
 // --- round (sealing-spec §7)
@@ -397,11 +416,12 @@ struct CloseAlignment {
   std::array<std::uint8_t, 16> session{};
 };
 
-using Body = std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer,
-                          Freeze, Ready, PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide,
-                          ModelDigest, Abort, OpenAlignment, PublishAlignment, CloseAlignment,
-                          RotateBoxKey, StandDown, AuditCall, AuditAnswer, AuditFinding,
-                          AuditConsent, PublishKey, NotSent, RotateKey, RotateValidatorKey>;
+using Body =
+    std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer, Freeze, Ready,
+                 PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide, ModelDigest, Abort,
+                 OpenAlignment, PublishAlignment, CloseAlignment, RotateBoxKey, StandDown,
+                 AuditCall, AuditAnswer, AuditFinding, AuditConsent, PublishKey, NotSent, RotateKey,
+                 RotateValidatorKey, Evidence>;
 /// snake_case, as design §6 names them: "open_round".
 [[nodiscard]] auto name_of(const Body& body) -> std::string_view;
 
