@@ -116,7 +116,7 @@ auto Block::hash() const -> Digest {
 }
 
 struct Ledger::Content {
-  explicit Content(const Genesis& genesis) : book(genesis) {}
+  explicit Content(Book state) : book(std::move(state)) {}
   Book book;
   std::vector<Bytes> pending;
   std::size_t pending_bytes = 0;
@@ -133,7 +133,8 @@ struct Ledger::Content {
   }
 };
 
-Ledger::Ledger(const Genesis& genesis) : content_(std::make_unique<Content>(genesis)) {}
+Ledger::Ledger(const Genesis& genesis) : content_(std::make_unique<Content>(Book(genesis))) {}
+Ledger::Ledger(std::unique_ptr<Content> content) : content_(std::move(content)) {}
 Ledger::Ledger(Ledger&&) noexcept = default;
 auto Ledger::operator=(Ledger&&) noexcept -> Ledger& = default;
 Ledger::~Ledger() = default;
@@ -197,6 +198,16 @@ void Ledger::revert_block() {
   content_->pending.clear();
   content_->pending_bytes = 0;
   content_->book.revert_block();
+}
+
+auto Ledger::snapshot() const -> Bytes {
+  return content_->book.snapshot();
+}
+
+auto Ledger::restore(const Genesis& genesis, BytesView snapshot, const Digest& digest)
+    -> Result<Ledger> {
+  CONSILIUM_TRY(Book book, Book::restore(genesis, snapshot, digest));
+  return Ledger(std::make_unique<Content>(std::move(book)));
 }
 
 auto Ledger::pending_count() const -> std::size_t {
