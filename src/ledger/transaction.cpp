@@ -44,13 +44,13 @@ static auto get_enumeration(Reader& in, std::uint8_t last) -> Enumeration {
   return static_cast<Enumeration>(value);
 }
 
-static void get(Reader& in, HospitalId& id) {
+void get(Reader& in, HospitalId& id) {
   id.value = in.u16();
 }
-static void get(Reader& in, RoundId& id) {
+void get(Reader& in, RoundId& id) {
   id.value = in.u64();
 }
-static void get(Reader& in, Height& height) {
+void get(Reader& in, Height& height) {
   height.value = in.u64();
 }
 
@@ -96,7 +96,7 @@ constexpr std::uint8_t lattice_follows = 0x80;
 /// … and when it has a validator's key.
 constexpr std::uint8_t validator_follows = 0x40;
 
-static void get(Reader& in, MemberInfo& member) {
+void get(Reader& in, MemberInfo& member) {
   member.name = in.text(name_bytes_max);
   member.title = in.text(title_bytes_max);
   const std::uint8_t first = in.u8();
@@ -150,7 +150,7 @@ static auto has_opening_rules(const Policy& policy) -> bool {
   return policy.audit != AuditPolicy::none || policy.delivery != sealing::Delivery::shares;
 }
 
-static void get(Reader& in, Policy& policy) {
+void get(Reader& in, Policy& policy) {
   const std::uint8_t first = in.u8();
   const bool budgets = (first & budgets_follow) != 0;
   const bool box_rules = (first & box_rules_follow) != 0;
@@ -278,7 +278,7 @@ static void get(Reader& in, ProposeClaimRefusal& body) {
   get(in, body.round);
   get(in, body.hospital);
 }
-static void get(Reader& in, Propose& body) {
+void get(Reader& in, Propose& body) {
   get_variant(in, body.what);
 }
 static void put(Writer& out, const Vote& body) {
@@ -292,7 +292,7 @@ static void get(Reader& in, Vote& body) {
 // --- round
 // ------------------------------------------------------------------------------------------------
 
-static void get(Reader& in, OpenRound& body) {
+void get(Reader& in, OpenRound& body) {
   // A purpose outside the closed list is read as it stands: the rule refuses it by its own name,
   // `bad_purpose`.
   body.purpose = static_cast<sealing::Purpose>(in.u8());
@@ -325,7 +325,7 @@ static auto own_digests(Manifest& manifest) {
   return std::array{&manifest.body_root, &manifest.witness, &manifest.body_blob, &manifest.lists};
 }
 
-static void get(Reader& in, SubmitManifest& body) {
+void get(Reader& in, SubmitManifest& body) {
   get(in, body.round);
   if (in.form() == IntegerForm::compact) {
     for (Digest* own : own_digests(body.manifest)) *own = in.digest();
@@ -359,7 +359,7 @@ static void get(Reader& in, Complaint& body) {
   get(in, body.hospital);
   body.lists = in.bytes(lists_bytes_max);
 }
-static void get(Reader& in, Answer& body) {
+void get(Reader& in, Answer& body) {
   get(in, body.round);
   body.miner.value = in.u16();
   body.share = in.bytes(share_bytes_max);
@@ -367,7 +367,7 @@ static void get(Reader& in, Answer& body) {
   body.salt = in.bytes(salt_bytes_max);
 }
 
-static void get(Reader& in, std::vector<sealing::SetMember>& set) {
+void get(Reader& in, std::vector<sealing::SetMember>& set) {
   if (in.form() == IntegerForm::compact) {
     std::vector<HospitalId> ids;
     get_set(in, ids);
@@ -418,7 +418,7 @@ static void get(Reader& in, PublishShare& body) {
   if (in.form() == IntegerForm::fixed) body.set_digest = in.digest();
   body.share_sum = in.digest();
 }
-static void get(Reader& in, ResultAttest& body) {
+void get(Reader& in, ResultAttest& body) {
   get(in, body.round);
   body.result = in.digest();
 }
@@ -468,7 +468,7 @@ static void get(Reader& in, StandDown& body) {
   get(in, body.round);
   body.set_digest = in.digest();
 }
-static void get(Reader& in, AuditCall& body) {
+void get(Reader& in, AuditCall& body) {
   get(in, body.round);
   body.failure.failing = in.list(sealing::audit_failing_max, [](Reader& r) { return r.u64(); });
   const auto& failing = body.failure.failing;
@@ -524,7 +524,7 @@ static void get(Reader& in, NotSent& body) {
 // --- alignment
 // --------------------------------------------------------------------------------------------
 
-static void get(Reader& in, AlignmentRecord& record) {
+void get(Reader& in, AlignmentRecord& record) {
   record.epoch = in.u64();
   get_array(in, record.session);
   record.subject = get_enumeration<AlignmentSubject>(in, 3);
@@ -556,7 +556,7 @@ static void put(Writer& out, const AlignKeys& body) {
 static void get(Reader& in, AlignKeys& body) {
   get_array(in, body.key);
 }
-static void get(Reader& in, AlignCommit& body) {
+void get(Reader& in, AlignCommit& body) {
   for (auto& share : body.shares) share = in.digest();
   body.input = in.digest();
 }
@@ -578,7 +578,7 @@ static void get(Reader& in, AlignAborted& body) {
   get(in, body.first);
   get(in, body.second);
 }
-static void get(Reader& in, AlignReceipt& body) {
+void get(Reader& in, AlignReceipt& body) {
   body.commitments_root = in.digest();
   body.circuit = in.digest();
   body.verdict = in.digest();
