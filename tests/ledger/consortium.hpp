@@ -122,6 +122,7 @@ class Consortium {
     const Verdict checked = ledger.check(transaction);
     EXPECT_EQ(ledger.recomputed_digest(), before);
     Verdict applied = ledger.apply(transaction);
+    heard.back().push_back({transaction, code(applied)});
     EXPECT_EQ(code(checked), code(applied));
     if (applied) {
       EXPECT_NE(ledger.recomputed_digest(), before) << name_of(transaction.body);
@@ -140,7 +141,18 @@ class Consortium {
       blocks.push_back(ledger.end_block());
       ASSERT_EQ(ledger.recomputed_digest(), ledger.digest());
       digests.push_back(ledger.digest());
+      heard.emplace_back();
+      expect_whole_in_a_snapshot();
     }
+  }
+  /// Whatever a test has brought the state to, a snapshot holds all of it.
+  void expect_whole_in_a_snapshot() const {
+    const Bytes snapshot = ledger.snapshot();
+    const auto restored = Ledger::restore(genesis_, snapshot, ledger.digest());
+    ASSERT_TRUE(restored) << restored.error().message();
+    ASSERT_EQ(restored->height(), ledger.height());
+    ASSERT_EQ(restored->recomputed_digest(), ledger.digest());
+    ASSERT_EQ(restored->snapshot(), snapshot);
   }
   /// Empty blocks until the deadline of the round's present state has passed.
   void pass_deadline() {
@@ -227,7 +239,8 @@ class Consortium {
                         digest_of("share " + std::to_string(who.value))};
   }
   auto result_body(std::string_view values = "values") -> ResultAttest {
-    return ResultAttest{round().id, digest_of(values), digest_of("root"), digest_of("key")};
+    return ResultAttest{round().id,
+                        result_digest(digest_of(values), digest_of("root"), digest_of("key"))};
   }
   void open_sum(const std::vector<HospitalId>& who) {
     for (const HospitalId miner : who) ASSERT_EQ(send_as(miner, share_body(miner)), "ok");
@@ -305,6 +318,12 @@ class Consortium {
   bool rests = false;  ///< no block is made while nobody posts and nothing waits for a height
   std::vector<Block> blocks;
   std::vector<Digest> digests;
+  /// Everything that was said for each block, refused or not; the last is the one being built.
+  struct Heard {
+    Transaction transaction;
+    std::string verdict;
+  };
+  std::vector<std::vector<Heard>> heard{1};
 };
 
 }  // namespace consilium::ledger::test

@@ -2,8 +2,8 @@
 
 #include <functional>
 
-#include "book.hpp"
 #include "consortium.hpp"
+#include "records.hpp"
 
 namespace consilium::ledger::test {
 namespace {
@@ -51,7 +51,7 @@ TEST(Leaf, of_a_round_holds_every_field) {
                          [](R& r) { r.packer = id(1); },
                          [](R& r) { r.ready = {id(1)}; },
                          [&](R& r) { r.share_sums[id(1)] = d; },
-                         [&](R& r) { r.results[id(1)].values = d; },
+                         [&](R& r) { r.results[id(1)].result = d; },
                          [](R& r) { r.opened_sum = ResultAttest{}; },
                          [&](R& r) { r.vote_commits[id(1)] = d; },
                          [](R& r) { r.votes[id(1)] = false; },
@@ -141,7 +141,8 @@ TEST(Leaf, of_head_policy_and_the_small_records_holds_every_field) {
   using H = Head;
   const Digest d = digest_of("d");
   every_change_shows<H>(H{},
-                        {[](H& h) { h.height.value = 1; },
+                        {[&](H& h) { h.consortium = d; },
+                         [](H& h) { h.height.value = 1; },
                          [&](H& h) { h.last_block = d; },
                          [&](H& h) { h.schema = d; },
                          [](H& h) { h.last_member = 1; },
@@ -173,7 +174,7 @@ TEST(Leaf, of_head_policy_and_the_small_records_holds_every_field) {
                          [](H& h) { h.policy.audit = AuditPolicy::witness; },
                          [](H& h) { h.policy.audit = AuditPolicy::data; },
                          [](H& h) { h.policy.delivery = sealing::Delivery::masked_keys; }},
-                        [&](const H& h) { return encode_leaf(d, h); });
+                        [&](const H& h) { return encode_leaf(h); });
   using F = Family;
   every_change_shows<F>(F{},
                         {[](F& f) { f.partition = {{id(1)}}; },

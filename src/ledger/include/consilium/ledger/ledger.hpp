@@ -9,7 +9,8 @@
 /// Always true, and checked after every block:
 ///   - heights grow by exactly one;
 ///   - a sender's sequence numbers have no gaps and no repeats;
-///   - the credits of all members, paid and withheld, add up to the pools of all accepted rounds;
+///   - the credits of all members, with what they lost and what is withheld, add up to the pools
+///     of all accepted rounds;
 ///   - a set that was opened is a union of cells of its family's partition;
 ///   - nothing in the state can identify a patient.
 
@@ -45,7 +46,9 @@ struct Member {
   bool active = true;
   Height since;
   std::uint64_t sequence = 0;  ///< last used
+  /// What is left of what was paid for data, verification and packing, and what was lost of it.
   std::uint64_t credits = 0, credits_data = 0, credits_verify = 0, credits_pack = 0;
+  std::uint64_t credits_lost = 0;
   /// What rounds of each purpose have cost this hospital in privacy, in the order of the policy's
   /// budgets. Never falls: a round that was opened is paid for, whatever became of it.
   std::array<std::uint64_t, 4> rho_spent_micro{};
@@ -157,6 +160,8 @@ struct RoundRecord {
   std::vector<HospitalId> stood_down;  ///< miners that never publish for it (aborted rounds)
   std::map<HospitalId, FailureWord> failure_words;
   std::optional<AuditRecord> audit;
+  /// Whose claim the council refused, and when, after the round was paid.
+  std::map<HospitalId, Height> claims_refused;
   std::vector<HospitalId> blamed;  ///< found out by the audit: answers and findings are above
   std::map<HospitalId, Digest> masked_keys;  ///< delivery C, by member of the set
   std::vector<HospitalId> not_sent;          ///< delivery C: who never sent for the set
@@ -269,7 +274,9 @@ class State {
   /// The base of the very first update round; every update starts from it until a model is
   /// accepted.
   [[nodiscard]] virtual auto initial_model() const -> const std::optional<Digest>& = 0;
-  /// The hash of a past block (design §2); the zero digest for height 0.
+  /// The hash of a past block (design §2); the zero digest for height 0. A ledger that was restored
+  /// knows of the blocks before only those in which a round was opened or an audit fixed, and the
+  /// last.
   [[nodiscard]] virtual auto block_hash(Height height) const -> Digest = 0;
 
   /// The version of the rules that make the next block.
@@ -341,6 +348,16 @@ class Ledger final : public State {
   /// Takes back the block that is being built, or else the one made last (once): for a driver that
   /// could not make it durable.
   void revert_block();
+  /// The whole state after the last block as bytes, from which a ledger goes on without the blocks
+  /// before it: every record, and the hashes of past blocks that rules still ask for. One state has
+  /// one snapshot. Not inside a block. Time and size: those of all records.
+  [[nodiscard]] auto snapshot() const -> Bytes;
+  /// The ledger that gave this snapshot, of which the state digest is known from elsewhere: from
+  /// this node's own blocks, or from what the consortium's validators signed. What it answers and
+  /// judges is what the original does. Errors: `bad_encoding`, `wrong_consortium`,
+  /// `snapshot_damaged` (any other byte than those that give the digest).
+  [[nodiscard]] static auto restore(const Genesis& genesis, BytesView snapshot,
+                                    const Digest& digest) -> Result<Ledger>;
   /// Transactions and their bytes accepted into the block that is being built.
   [[nodiscard]] auto pending_count() const -> std::size_t;
   [[nodiscard]] auto pending_bytes() const -> std::size_t;
@@ -369,6 +386,7 @@ class Ledger final : public State {
 
  private:
   struct Content;
+  explicit Ledger(std::unique_ptr<Content> content);
   std::unique_ptr<Content> content_;
 };
 
