@@ -1,0 +1,33 @@
+#pragma once
+// What all nodes of a simulated chain have behind them when the story begins: keys, the first page,
+// and the blocks that made every hospital a member and a validator. Made once a process and size.
+
+#include "chain_world.hpp"
+
+namespace consilium::simulator {
+
+struct ChainPast {
+  std::vector<sealing::SigningKey> keys;  ///< of hospitals
+  std::vector<ledger::MemberInfo> members;
+  std::vector<engine::ValidatorAddress> address_of;
+  std::map<engine::ValidatorAddress, std::size_t> addresses;
+  ledger::Genesis genesis;
+  std::vector<ledger::Block> blocks;
+  VirtualDisk::Image image;  ///< of a node's disk
+  Quorum::Memory memory;
+};
+[[nodiscard]] auto chain_past(std::size_t hospitals, bool from_genesis) -> const ChainPast&;
+/// A node's folder: an empty file stands there for the one on the virtual disk, because locks are
+/// taken on a real one.
+[[nodiscard]] auto node_folder(std::size_t node) -> std::filesystem::path;
+
+template <typename T>
+auto must(Result<T> result) -> T {
+  if (!result) invariant_broken(result.error().message().c_str(), __FILE__, __LINE__);
+  return std::move(*result);
+}
+inline void must(const Result<void>& result) {
+  if (!result) invariant_broken(result.error().message().c_str(), __FILE__, __LINE__);
+}
+
+}  // namespace consilium::simulator

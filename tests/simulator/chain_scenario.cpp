@@ -1,0 +1,61 @@
+// One seed, one story of a chain: how many hospitals, who lies, how bad it gets, and then whether
+// everything that was said is still there.
+
+#include <algorithm>
+
+#include "chain_world.hpp"
+
+namespace consilium::simulator {
+
+auto run_chain_seed(std::uint64_t seed, const Mutants& mutants,
+                    const std::function<void(const std::string&)>& teller) -> ChainReport {
+  SeededRandom story(seed, "story of a chain");
+  const auto up_to = [&](unsigned most) { return static_cast<unsigned>(story.below(most + 1U)); };
+  constexpr std::array<std::size_t, 8> sizes{4, 4, 4, 4, 4, 5, 6, 7};
+  ChainSetup setup;
+  setup.hospitals = sizes[story.below(sizes.size())];
+  setup.from_genesis = story.below(8) == 0;
+  setup.mutants = mutants;
+  setup.climate = {.lost = up_to(20),
+                   .late = up_to(20),
+                   .twice = up_to(20),
+                   .kills = up_to(5),
+                   .splits = up_to(3),
+                   .disks = up_to(3),
+                   .clocks = up_to(2),
+                   .busy = 20 + up_to(70),
+                   .lies = 20 + up_to(80)};
+  const std::size_t faulty = (setup.hospitals - 1) / 3;
+  for (std::size_t i = 0; i < faulty; ++i) {
+    if (story.below(3) == 0) continue;
+    const std::size_t liar = story.below(setup.hospitals);
+    // Without an honest founder nobody else is ever admitted.
+    if (setup.from_genesis && liar == 0) continue;
+    if (std::find(setup.liars.begin(), setup.liars.end(), liar) == setup.liars.end())
+      setup.liars.push_back(liar);
+  }
+  const auto storm_ms =
+      static_cast<std::int64_t>(2000 + story.below(4000) + (setup.from_genesis ? 4000 : 0));
+
+  ChainReport report;
+  report.summary = "seed " + std::to_string(seed) + ": " + std::to_string(setup.hospitals) +
+                   " hospitals" + (setup.from_genesis ? " from the first page" : "") + ", " +
+                   std::to_string(setup.liars.size()) + " lie";
+  ChainWorld world(seed, setup);
+  world.teller = teller;
+  world.run_ms(storm_ms);
+  if (world.broken.empty() && world.settle(120'000)) world.compare_files();
+  report.broken = world.broken;
+  report.faults = world.faults;
+  report.messages = world.messages;
+  report.blocks = world.engine_height();
+  report.acknowledged = world.acknowledged;
+  report.lowered_most = world.lowered_most();
+  report.trace = world.trace_digest();
+  report.summary += ", " + std::to_string(report.blocks) + " blocks, " +
+                    std::to_string(report.acknowledged) + " answers, height " +
+                    std::to_string(world.ledger().height().value);
+  return report;
+}
+
+}  // namespace consilium::simulator
