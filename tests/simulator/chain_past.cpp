@@ -93,6 +93,7 @@ auto make_past(std::size_t hospitals, bool from_genesis) -> ChainPast {
     past.memory.first_height = 1;
   }
   past.memory.powers[0] = powers;
+  CONSILIUM_ENSURE(from_genesis || signatures_kept() > 0);
   past.image = disk.image();
   disk.power_off();  // no clean close: the file on the real disk is a stand-in
   return past;

@@ -21,6 +21,9 @@ struct ChainPast {
 /// taken on a real one.
 [[nodiscard]] auto node_folder(std::size_t node) -> std::filesystem::path;
 
+/// How many signatures were judged, and are not judged again (signatures_once.cpp).
+[[nodiscard]] auto signatures_kept() -> std::size_t;
+
 template <typename T>
 auto must(Result<T> result) -> T {
   if (!result) invariant_broken(result.error().message().c_str(), __FILE__, __LINE__);

@@ -16,13 +16,16 @@ auto run_chain_seed(std::uint64_t seed, const Mutants& mutants,
   setup.hospitals = sizes[story.below(sizes.size())];
   setup.from_genesis = story.below(8) == 0;
   setup.mutants = mutants;
-  setup.climate = {.lost = up_to(20),
-                   .late = up_to(20),
-                   .twice = up_to(20),
+  // Where most messages arrive in time many blocks are decided, where few do many rounds fail.
+  const unsigned worst = story.below(3) == 0 ? 5 : 20;
+  setup.climate = {.lost = up_to(worst),
+                   .late = up_to(worst),
+                   .twice = up_to(worst),
                    .kills = up_to(5),
                    .splits = up_to(3),
                    .disks = up_to(3),
                    .clocks = up_to(2),
+                   .aimed = up_to(20),
                    .busy = 20 + up_to(70),
                    .lies = 20 + up_to(80)};
   const std::size_t faulty = (setup.hospitals - 1) / 3;
@@ -34,7 +37,16 @@ auto run_chain_seed(std::uint64_t seed, const Mutants& mutants,
     if (std::find(setup.liars.begin(), setup.liars.end(), liar) == setup.liars.end())
       setup.liars.push_back(liar);
   }
-  const auto storm_ms =
+  // One is away for so long that the others take its power, and comes back.
+  const bool absent = !setup.from_genesis && story.below(12) == 0;
+  if (absent) {
+    setup.climate.kills = setup.climate.splits = setup.climate.disks = setup.climate.aimed = 0;
+    setup.climate.lost = setup.climate.late = 2;
+    setup.climate.busy = 90;
+    setup.liars.clear();
+  }
+  const std::size_t away = story.below(setup.hospitals);
+  auto storm_ms =
       static_cast<std::int64_t>(2000 + story.below(4000) + (setup.from_genesis ? 4000 : 0));
 
   ChainReport report;
@@ -43,6 +55,11 @@ auto run_chain_seed(std::uint64_t seed, const Mutants& mutants,
                    std::to_string(setup.liars.size()) + " lie";
   ChainWorld world(seed, setup);
   world.teller = teller;
+  if (absent) {
+    storm_ms += 12'000;
+    world.kill(away, storm_ms - 2000);
+    report.summary += ", " + std::to_string(away + 1) + " long away";
+  }
   world.run_ms(storm_ms);
   if (world.broken.empty() && world.settle(120'000)) world.compare_files();
   report.broken = world.broken;
@@ -52,6 +69,8 @@ auto run_chain_seed(std::uint64_t seed, const Mutants& mutants,
   report.acknowledged = world.acknowledged;
   report.lowered_most = world.lowered_most();
   report.trace = world.trace_digest();
+  if (report.lowered_most > 0)
+    report.summary += ", " + std::to_string(report.lowered_most) + " lowered";
   report.summary += ", " + std::to_string(report.blocks) + " blocks, " +
                     std::to_string(report.acknowledged) + " answers, height " +
                     std::to_string(world.ledger().height().value);

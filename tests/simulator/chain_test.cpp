@@ -21,23 +21,31 @@ TEST(Chain, tells_the_same_story_for_the_same_seed_and_another_for_another) {
   EXPECT_EQ(traces.size(), 12U);
 }
 
-/// The first seed of so many that shows something broken, and what it was.
-auto first_broken(const Mutants& mutants, std::uint64_t seeds) -> std::string {
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    const auto report = run_chain_seed(seed, mutants);
-    if (!report.broken.empty()) {
-      std::printf("[ mutant   ] seed %llu: %s\n", static_cast<unsigned long long>(seed),
-                  report.broken.front().c_str());
-      return report.broken.front();
-    }
-  }
-  return "nothing";
+/// Rough and short, so that what a missing rule allows comes soon.
+auto rough_story(std::uint64_t seed, const Mutants& mutants, std::vector<std::size_t> liars)
+    -> std::string {
+  ChainSetup setup;
+  setup.liars = std::move(liars);
+  setup.climate = {.lost = 5,
+                   .late = 10,
+                   .twice = 5,
+                   .kills = 2,
+                   .splits = 2,
+                   .aimed = 50,
+                   .busy = 90,
+                   .lies = 60};
+  setup.mutants = mutants;
+  ChainWorld world(seed, setup);
+  world.run_ms(4000);
+  if (world.broken.empty() && world.settle(60'000)) world.compare_files();
+  return world.broken.empty() ? "nothing" : world.broken.front();
 }
 
 struct Hunt {
   std::string name;
   Mutants mutants;
   std::vector<std::string> shows;  ///< one of these
+  std::vector<std::size_t> liars{};
 };
 
 TEST(Chain, shows_what_breaks_when_a_rule_is_taken_away) {
@@ -45,7 +53,7 @@ TEST(Chain, shows_what_breaks_when_a_rule_is_taken_away) {
       {"no locks", {.forgets_locks = true}, {"a fork"}},
       {"a memory that dies", {.forgets_votes = true}, {"a fork"}},
       {"half is a quorum", {.small_quorum = true}, {"a fork", "that does not follow"}},
-      {"nobody looks at proposals", {.trusts_proposals = true}, {"a refused transaction"}},
+      {"nobody looks at proposals", {.trusts_proposals = true}, {"a refused transaction"}, {1}},
       {"own commits count", {.counts_own_commits = true}, {"another state", "other validators"}},
       {"nobody catches up", {.never_catches_up = true}, {"never comes to rest"}},
       {"a disk that lies", {.lies_about_syncs = true}, {"on its disk"}},
@@ -53,11 +61,18 @@ TEST(Chain, shows_what_breaks_when_a_rule_is_taken_away) {
       {"everybody lowered", {.lowers_everybody = true}, {"lowered", "hold a third"}},
   };
   for (const auto& hunt : hunts) {
-    const std::string shown = first_broken(hunt.mutants, 400);
+    ASSERT_EQ(rough_story(1, {}, hunt.liars), "nothing") << hunt.name << ", with all rules";
+    std::string shown = "nothing";
+    std::uint64_t seed = 0;
+    while (shown == "nothing" && seed < 300) {
+      shown = rough_story(++seed, hunt.mutants, hunt.liars);
+    }
     EXPECT_TRUE(
         std::any_of(hunt.shows.begin(), hunt.shows.end(),
                     [&](const std::string& word) { return shown.find(word) != std::string::npos; }))
         << hunt.name << ": " << shown;
+    std::printf("[ mutant   ] %s, seed %d: %s\n", hunt.name.c_str(), static_cast<int>(seed),
+                shown.c_str());
   }
 }
 

@@ -220,6 +220,9 @@ void ChainWorld::dispatch(Event& event) {
       trace_.add_u8(static_cast<std::uint8_t>(event.message->index()));
       guarded(node, [&] { node.quorum->receive(event.from, *event.message); });
       return;
+    case Event::What::strike:
+      strike(node);
+      return;
     case Event::What::weather:
       return;
   }
@@ -351,6 +354,19 @@ void ChainWorld::weather() {
   }
 }
 
+/// The moment that chance alone hardly ever meets: one node has decided, and nobody else has heard.
+void ChainWorld::strike(Node& first) {
+  if (!stormy_) return;
+  std::vector<unsigned> sides(nodes_.size(), 0);
+  sides[first.number] = 1;
+  split(std::move(sides));
+  if (chance_.below(2) == 0) return;
+  count(Fault::all_killed, first.number);
+  for (Node& each : nodes_) {
+    if (each.quorum && &each != &first) stop(each, static_cast<std::int64_t>(chance_.below(100)));
+  }
+}
+
 // --- the network
 
 void ChainWorld::deliver(std::size_t from, std::size_t to, MessagePointer message) {
@@ -407,7 +423,9 @@ void ChainWorld::send_all(std::size_t from, Message message) {
 void ChainWorld::finalized(Node& node, const EngineBlock& block, const engine::FinalizedBlock& done,
                            const Powers& next) {
   const std::string who = name_of_member(node.number) + " at " + std::to_string(block.height);
-  const auto named = decided_.emplace(block.height, block.name).first;
+  const auto [named, is_first] = decided_.emplace(block.height, block.name);
+  if (is_first && stormy_ && chance(setup_.climate.aimed))
+    push({now_us_, 0, Event::What::strike, node.number, node.number, 0, {}, {}});
   if (named->second != block.name) found("a fork: " + who + " has another block");
   const auto hash = hashes_.emplace(block.height, done.app_hash).first;
   if (hash->second != done.app_hash) found("another state: " + who + " has another digest");

@@ -64,8 +64,9 @@ using FaultCounts = std::array<std::uint64_t, fault_kinds>;
 struct Climate {
   unsigned lost = 0, late = 0, twice = 0;
   unsigned kills = 0, splits = 0, disks = 0, clocks = 0;  ///< each fiftieth of a second
-  unsigned busy = 20;                                     ///< a hospital posts something
-  unsigned lies = 0;                                      ///< of whoever lies, each occasion
+  unsigned aimed = 0;  ///< strikes when a node is first to decide
+  unsigned busy = 20;  ///< a hospital posts something
+  unsigned lies = 0;   ///< of whoever lies, each occasion
   auto operator==(const Climate&) const -> bool = default;
 };
 
@@ -147,7 +148,14 @@ class ChainWorld {
   struct Event {
     std::int64_t due_us = 0;
     std::uint64_t order = 0;
-    enum class What : std::uint8_t { message, timer, start, client, weather } what = What::message;
+    enum class What : std::uint8_t {
+      message,
+      timer,
+      start,
+      client,
+      weather,
+      strike
+    } what = What::message;
     std::size_t node = 0, from = 0;
     std::uint32_t life = 0;
     MessagePointer message;
@@ -171,6 +179,7 @@ class ChainWorld {
   void stop(Node& node, std::int64_t ms);
   void count_disk(Node& node);
   void weather();
+  void strike(Node& first);
   void client(Node& node);
   [[nodiscard]] auto next_body(const Node& node) -> std::optional<ledger::Body>;
   [[nodiscard]] auto make(std::size_t signer, HospitalId sender, std::uint64_t sequence,

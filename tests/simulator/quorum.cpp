@@ -496,10 +496,12 @@ void Quorum::gossip() {
   if (next_peer_ == node_) return;
   Gossip all{memory_.height, {}, {}};
   for (const auto& [number, at] : rounds_) {
-    // Rounds that are over and locked nobody help nobody.
-    if (number + 2 < memory_.round && static_cast<std::int64_t>(number) != memory_.valid_round &&
-        static_cast<std::int64_t>(number) != memory_.locked_round)
-      continue;
+    // A round that is long over matters when a block had votes in it: whoever is locked on it since
+    // needs all of them again if its process was killed meanwhile.
+    const bool empty = std::all_of(at.prevotes.begin(), at.prevotes.end(), [](const auto& said) {
+      return said.empty() || said == std::vector<Digest>{Digest{}};
+    });
+    if (number + 2 < memory_.round && empty) continue;
     all.proposals.insert(all.proposals.end(), at.proposals.begin(), at.proposals.end());
     for (std::size_t who = 0; who < nodes; ++who) {
       for (const Digest& block : at.prevotes[who])

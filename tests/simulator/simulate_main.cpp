@@ -65,7 +65,7 @@ void show_faults(const FaultCounts& faults) {
 
 auto tell_chain(const Wish& wish) -> int {
   FaultCounts faults{};
-  std::uint64_t seeds = 0, blocks = 0, answers = 0, messages = 0;
+  std::uint64_t seeds = 0, blocks = 0, answers = 0, messages = 0, lowered = 0;
   const auto begun = std::chrono::steady_clock::now();
   for (std::uint64_t seed = wish.from;
        wish.faults > 0 ? total_of(faults) < wish.faults : seeds < wish.seeds; ++seed) {
@@ -82,15 +82,18 @@ auto tell_chain(const Wish& wish) -> int {
     blocks += report.blocks;
     answers += report.acknowledged;
     messages += report.messages;
+    lowered += report.lowered_most > 0 ? 1U : 0U;
   }
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   show_faults(faults);
   std::printf(
-      "%llu seeds, %llu blocks decided, %llu transactions answered, %llu messages, nothing broken; "
+      "%llu seeds, %llu blocks decided, %llu transactions answered, %llu messages, %llu seeds "
+      "lowered a validator, nothing broken; "
       "%.1f s, %.0f faults/s\n",
       static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(blocks),
-      static_cast<unsigned long long>(answers), static_cast<unsigned long long>(messages), seconds,
+      static_cast<unsigned long long>(answers), static_cast<unsigned long long>(messages),
+      static_cast<unsigned long long>(lowered), seconds,
       static_cast<double>(total_of(faults)) / seconds);
   return EXIT_SUCCESS;
 }
