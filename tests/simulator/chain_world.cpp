@@ -26,6 +26,10 @@ auto faulty_max(const Powers& powers) -> std::size_t {
   return validators == 0 ? 0 : (validators - 1) / 3;
 }
 
+auto lowered_in(const Powers& powers) -> std::size_t {
+  return static_cast<std::size_t>(std::count(powers.begin(), powers.end(), engine::lowered_power));
+}
+
 }  // namespace
 
 auto name_of(Fault fault) -> std::string_view {
@@ -462,52 +466,62 @@ void ChainWorld::committed(Node& node, const EngineBlock& block) {
 }
 
 void ChainWorld::look_at_block(const ledger::Block& block) {
-  auto sequences = sequences_.at(truth_.height().value);
-  for (const auto& bytes : block.transactions) {
-    const auto transaction = ledger::Transaction::decode(bytes);
-    if (!transaction) return found("a block holds what is no transaction");
-    auto& last = sequences.at(transaction->sender.value - 1U);
-    if (transaction->sequence != last + 1)
-      found("a sequence number with a gap, or used twice: " +
-            std::to_string(transaction->sequence) + " after " + std::to_string(last));
-    last = transaction->sequence;
-    recent_.push_back(bytes);
-  }
+  const auto sequences = sequences_after(sequences_.at(truth_.height().value), block);
+  if (!sequences) return found(sequences.error().message());
+  recent_.insert(recent_.end(), block.transactions.begin(), block.transactions.end());
   if (recent_.size() > recent_max)
     recent_.erase(recent_.begin(), recent_.end() - static_cast<std::ptrdiff_t>(recent_max));
   if (const auto applied = truth_.apply_block(block); !applied)
     return found("a block that no other ledger takes: " + applied.error().message());
-  sequences.clear();
-  std::uint64_t credits = 0, pools = 0;
-  for (const auto& [id, member] : truth_.members()) {
-    sequences.push_back(member.sequence);
-    credits += member.credits;
-  }
-  for (const auto& [id, round] : truth_.rounds()) {
-    if (round.state == ledger::RoundState::accepted &&
-        round.open.purpose == sealing::Purpose::update)
-      pools += round.policy.round_pool;
-  }
-  if (credits != pools) found("credits do not add up to the pools");
-  sequences_[truth_.height().value] = std::move(sequences);
+  if (!credits_add_up(truth_)) found("credits do not add up to the pools");
+  // Who was admitted in this block has sent nothing yet.
+  auto& after = sequences_[truth_.height().value] = *sequences;
+  after.resize(truth_.members().size(), 0);
 }
 
-void ChainWorld::look_at_powers(std::size_t node, std::uint64_t height, const Powers& powers) {
+auto sequences_after(std::vector<std::uint64_t> before, const ledger::Block& block)
+    -> Result<std::vector<std::uint64_t>> {
+  for (const auto& bytes : block.transactions) {
+    CONSILIUM_TRY(const auto transaction, ledger::Transaction::decode(bytes));
+    auto& last = before.at(transaction.sender.value - 1U);
+    if (transaction.sequence != last + 1)
+      return fail("out_of_sequence", "block " + std::to_string(block.height.value),
+                  "A sequence number with a gap, or used twice.");
+    last = transaction.sequence;
+  }
+  return before;
+}
+
+auto fault_of(const Powers& powers) -> std::optional<std::string> {
   const std::size_t faulty = faulty_max(powers);
   std::vector<std::int64_t> sorted = powers;
   std::sort(sorted.rbegin(), sorted.rend());
   std::int64_t total = 0, strongest = 0;
-  std::size_t lowered = 0;
   for (std::size_t at = 0; at < sorted.size(); ++at) {
     total += sorted[at];
     if (at < faulty) strongest += sorted[at];
-    lowered += sorted[at] == engine::lowered_power ? 1U : 0U;
   }
-  lowered_most_ = std::max(lowered_most_, lowered);
-  const std::string where = " after height " + std::to_string(height);
-  if (lowered > faulty) found("more than f validators are lowered" + where);
-  if (faulty > 0 && strongest * 3 >= total) found("f validators hold a third" + where);
-  note("powers: lowered", node, lowered, static_cast<std::uint64_t>(total));
+  if (lowered_in(powers) > faulty) return "more than f validators are lowered";
+  if (faulty > 0 && strongest * 3 >= total) return "f validators hold a third";
+  return std::nullopt;
+}
+
+auto credits_add_up(const ledger::State& state) -> bool {
+  std::uint64_t credits = 0, pools = 0;
+  for (const auto& [id, member] : state.members()) credits += member.credits;
+  for (const auto& [id, round] : state.rounds()) {
+    if (round.state == ledger::RoundState::accepted &&
+        round.open.purpose == sealing::Purpose::update)
+      pools += round.policy.round_pool;
+  }
+  return credits == pools;
+}
+
+void ChainWorld::look_at_powers(std::size_t node, std::uint64_t height, const Powers& powers) {
+  lowered_most_ = std::max(lowered_most_, lowered_in(powers));
+  if (const auto fault = fault_of(powers))
+    found(*fault + " after height " + std::to_string(height));
+  note("powers: lowered", node, lowered_in(powers));
 }
 
 auto ChainWorld::settle(std::int64_t ms_max) -> bool {

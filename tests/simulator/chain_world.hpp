@@ -219,6 +219,15 @@ class ChainWorld {
   std::size_t lowered_most_ = 0;
 };
 
+/// Of each member, by number, the last sequence number after this block; or the gap, or the number
+/// that was used twice. Worked out from the bytes, not by the ledger.
+[[nodiscard]] auto sequences_after(std::vector<std::uint64_t> before, const ledger::Block& block)
+    -> Result<std::vector<std::uint64_t>>;
+/// What is wrong with these powers: more than f lowered, or f validators that hold a third.
+[[nodiscard]] auto fault_of(const Powers& powers) -> std::optional<std::string>;
+/// Do credits add up to the pools of all accepted rounds?
+[[nodiscard]] auto credits_add_up(const ledger::State& state) -> bool;
+
 struct ChainReport {
   std::vector<std::string> broken;
   std::string summary;  ///< one line
