@@ -13,14 +13,13 @@ constexpr std::uint64_t expiry_heights = 12;
 
 auto ChainWorld::make(std::size_t signer, HospitalId sender, std::uint64_t sequence,
                       ledger::Body body) -> Bytes {
-  const ChainPast& past = chain_past(setup_.hospitals, setup_.from_genesis);
   return ledger::sign_transaction({truth_.consortium(),
                                    sender,
                                    sequence,
                                    Height{truth_.height().value + expiry_heights},
                                    std::move(body),
                                    {}},
-                                  past.keys[signer])
+                                  past_.keys[signer])
       .encode();
 }
 
@@ -34,7 +33,6 @@ auto ChainWorld::sequence_of(const Node& node) const -> std::uint64_t {
 }
 
 auto ChainWorld::next_body(const Node& node) -> std::optional<ledger::Body> {
-  const ChainPast& past = chain_past(setup_.hospitals, setup_.from_genesis);
   for (const auto& [id, proposal] : truth_.proposals()) {
     const auto* remove = std::get_if<ledger::ProposeRemove>(&proposal.proposal.what);
     const bool about_me = remove != nullptr && remove->member == node.id;
@@ -42,8 +40,8 @@ auto ChainWorld::next_body(const Node& node) -> std::optional<ledger::Body> {
       return ledger::Vote{id, chance_.below(5) != 0 || setup_.from_genesis};
   }
   for (std::size_t at = 0; at < setup_.hospitals; ++at) {
-    if (truth_.member_by_name(past.members[at].name) != nullptr) continue;
-    return ledger::Propose{ledger::ProposeAdmit{past.members[at]}};
+    if (truth_.member_by_name(past_.members[at].name) != nullptr) continue;
+    return ledger::Propose{ledger::ProposeAdmit{past_.members[at]}};
   }
   // One leaves now and then, as far as those who lie stay few enough.
   const auto hospitals = truth_.hospitals();
@@ -57,6 +55,10 @@ auto ChainWorld::next_body(const Node& node) -> std::optional<ledger::Body> {
 
 void ChainWorld::client(Node& node) {
   if (!node.quorum) return;
+  std::erase_if(node.handed_in, [&](const Bytes& transaction) {
+    const auto verdict = node.quorum->post(transaction);
+    return !verdict && verdict.error().code != "queue_full";
+  });
   const auto member = truth_.members().find(node.id);
   if (member == truth_.members().end() || !member->second.active) {
     node.client = {};

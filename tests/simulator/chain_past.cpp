@@ -28,74 +28,42 @@ class Root {
 };
 
 auto make_past(std::size_t hospitals, bool from_genesis) -> ChainPast {
-  ChainPast past;
   SeededRandom random(hospitals, "keys of a chain");
+  std::vector<sealing::SigningKey> keys;
+  std::vector<ledger::MemberInfo> members;
   for (std::size_t at = 0; at < hospitals; ++at) {
-    past.keys.push_back(sealing::SigningKey::make(random));
+    keys.push_back(sealing::SigningKey::make(random));
     const auto validator = sealing::SigningKey::make(random).verify_key();
     const std::string name = "hospital-" + std::to_string(at + 1);
-    past.members.push_back({name, name, ledger::MemberRole::hospital, past.keys.back().verify_key(),
-                            sealing::BoxKey::make(random).public_key(), validator});
-    past.address_of.push_back(engine::address_of(validator));
-    past.addresses[past.address_of.back()] = at;
+    members.push_back({name, name, ledger::MemberRole::hospital, keys.back().verify_key(),
+                       sealing::BoxKey::make(random).public_key(), validator});
   }
-  past.genesis.name = "simulated";
-  past.genesis.created_unix_s = 1;
-  past.genesis.founder = past.members[0];
-  past.genesis.schema = Digest{{9}};
-
-  VirtualDisk disk(node_folder(0), 1);
-  ManualClock clock;
-  auto app = must(engine::Application::open(
-      must(ledger::LedgerStore::create(node_folder(0) / "ledger.db", past.genesis)), {1000},
-      clock));
-  Powers powers(hospitals, 0);
-  ledger::Ledger state(past.genesis);
-  const auto keep = [&](const std::vector<engine::ValidatorPower>& updates) {
-    for (const auto& update : updates) {
-      powers[past.addresses.at(engine::address_of(update.key))] = update.power;
-    }
-  };
-  keep(must(app->init_chain("\"" + state.consortium().hex() + "\"")));
-  const auto block = [&](std::vector<Bytes> transactions) {
-    const auto done =
-        must(app->finalize_block({app->info().height + 1, std::move(transactions), {}}));
-    must(app->commit());
-    keep(done.validator_updates);
-    for (const auto& made : must(app->blocks_after(state.height(), 10))) {
-      must(state.apply_block(made));
-      past.blocks.push_back(made);
-    }
-  };
+  ledger::Genesis genesis;
+  genesis.name = "simulated";
+  genesis.created_unix_s = 1;
+  genesis.founder = members[0];
+  genesis.schema = Digest{{9}};
+  ledger::Ledger state(genesis);
+  std::vector<ledger::Block> blocks;
   const auto says = [&](std::size_t who, ledger::Body body) {
     const HospitalId id{static_cast<std::uint16_t>(who + 1)};
-    block({ledger::sign_transaction({state.consortium(),
-                                     id,
-                                     state.members().at(id).sequence + 1,
-                                     Height{state.height().value + 100},
-                                     std::move(body),
-                                     {}},
-                                    past.keys[who])
-               .encode()});
+    must(state.apply(ledger::sign_transaction({state.consortium(),
+                                               id,
+                                               state.members().at(id).sequence + 1,
+                                               Height{state.height().value + 100},
+                                               std::move(body),
+                                               {}},
+                                              keys[who])));
+    blocks.push_back(state.end_block());
   };
-  if (!from_genesis) {
-    for (std::size_t at = 1; at < hospitals; ++at) {
-      says(0, ledger::Propose{ledger::ProposeAdmit{past.members[at]}});
-      for (std::size_t voter = 1; voter < at && !state.proposals().empty(); ++voter) {
-        says(voter, ledger::Vote{state.proposals().begin()->first, true});
-      }
+  for (std::size_t at = 1; at < hospitals && !from_genesis; ++at) {
+    says(0, ledger::Propose{ledger::ProposeAdmit{members[at]}});
+    for (std::size_t voter = 1; voter < at && !state.proposals().empty(); ++voter) {
+      says(voter, ledger::Vote{state.proposals().begin()->first, true});
     }
-    // Hospitals become validators one by one; then nothing changes any more.
-    while (state.is_waiting() || app->progress().validators < hospitals) block({});
-    for (int i = 0; i < 4; ++i) block({});
-    past.memory.first_height = app->info().height + 1;
-  } else {
-    past.memory.first_height = 1;
   }
-  past.memory.powers[0] = powers;
-  CONSILIUM_ENSURE(from_genesis || signatures_kept() > 0);
-  past.image = disk.image();
-  disk.power_off();  // no clean close: the file on the real disk is a stand-in
+  ChainPast past = past_of(genesis, members, blocks);
+  past.keys = std::move(keys);
   return past;
 }
 
@@ -109,6 +77,46 @@ auto node_folder(std::size_t node) -> std::filesystem::path {
     std::ofstream(folder / "ledger.db").flush();
   }
   return folder;
+}
+
+auto past_of(const ledger::Genesis& genesis, const std::vector<ledger::MemberInfo>& members,
+             const std::vector<ledger::Block>& blocks) -> ChainPast {
+  ChainPast past;
+  past.genesis = genesis;
+  past.members = members;
+  past.blocks = blocks;
+  for (const auto& member : members) {
+    past.address_of.push_back(engine::address_of(member.validator_key.value()));
+    past.addresses[past.address_of.back()] = past.address_of.size() - 1;
+  }
+  VirtualDisk disk(node_folder(0), 1);
+  ManualClock clock;
+  const auto app = must(engine::Application::open(
+      must(ledger::LedgerStore::create(node_folder(0) / "ledger.db", genesis)), {1000}, clock));
+  Powers powers(members.size(), 0);
+  const auto keep = [&](const std::vector<engine::ValidatorPower>& updates) {
+    for (const auto& update : updates) {
+      powers[past.addresses.at(engine::address_of(update.key))] = update.power;
+    }
+  };
+  keep(must(app->init_chain("\"" + genesis.consortium().hex() + "\"")));
+  const auto block = [&](const std::vector<Bytes>& transactions) {
+    const auto done = must(app->finalize_block({app->info().height + 1, transactions, {}}));
+    must(app->commit());
+    keep(done.validator_updates);
+  };
+  for (const auto& made : blocks) block(made.transactions);
+  if (!blocks.empty()) {
+    // Hospitals become validators one by one; then nothing changes any more.
+    while (app->progress().validators < members.size()) block({});
+    for (int i = 0; i < 4; ++i) block({});
+  }
+  past.memory.first_height = app->info().height + 1;
+  past.memory.powers[0] = powers;
+  CONSILIUM_ENSURE(blocks.empty() || signatures_kept() > 0);
+  past.image = disk.image();
+  disk.power_off();  // no clean close: the file on the real disk is a stand-in
+  return past;
 }
 
 auto chain_past(std::size_t hospitals, bool from_genesis) -> const ChainPast& {

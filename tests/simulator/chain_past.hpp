@@ -16,6 +16,11 @@ struct ChainPast {
   VirtualDisk::Image image;  ///< of a node's disk
   Quorum::Memory memory;
 };
+/// Of these members, of whom the first founded the consortium, with these blocks behind them, or
+/// with the first page alone.
+[[nodiscard]] auto past_of(const ledger::Genesis& genesis,
+                           const std::vector<ledger::MemberInfo>& members,
+                           const std::vector<ledger::Block>& blocks) -> ChainPast;
 [[nodiscard]] auto chain_past(std::size_t hospitals, bool from_genesis) -> const ChainPast&;
 /// A node's folder: an empty file stands there for the one on the virtual disk, because locks are
 /// taken on a real one.

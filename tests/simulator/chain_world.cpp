@@ -97,11 +97,12 @@ class ChainWorld::Around final : public Surroundings {
 };
 
 ChainWorld::ChainWorld(std::uint64_t seed, ChainSetup setup)
-    : setup_(std::move(setup)),
-      chance_(seed, "chain"),
-      truth_(chain_past(setup_.hospitals, setup_.from_genesis).genesis) {
-  const ChainPast& past = chain_past(setup_.hospitals, setup_.from_genesis);
+    : ChainWorld(seed, setup, chain_past(setup.hospitals, setup.from_genesis)) {}
+
+ChainWorld::ChainWorld(std::uint64_t seed, ChainSetup setup, const ChainPast& past)
+    : setup_(std::move(setup)), past_(past), chance_(seed, "chain"), truth_(past.genesis) {
   for (const auto& block : past.blocks) must(truth_.apply_block(block));
+  blocks_ = past.blocks;
   auto& sequences = sequences_[truth_.height().value];
   for (const auto& [id, member] : truth_.members()) sequences.push_back(member.sequence);
   for (std::size_t at = 0; at < setup_.hospitals; ++at) {
@@ -273,10 +274,9 @@ void ChainWorld::start(Node& node) {
     const auto known = hashes_.find(info.height);
     if (known != hashes_.end() && known->second != info.app_hash)
       found(name_of_member(node.number) + " has another state after its restart");
-    const ChainPast& past = chain_past(setup_.hospitals, setup_.from_genesis);
     node.quorum =
-        std::make_unique<Quorum>(node.number, node.memory, *node.application, past.addresses,
-                                 past.address_of, node.mutants, *node.around);
+        std::make_unique<Quorum>(node.number, node.memory, *node.application, past_.addresses,
+                                 past_.address_of, node.mutants, *node.around);
     node.quorum->start();
   });
 }
@@ -473,10 +473,21 @@ void ChainWorld::look_at_block(const ledger::Block& block) {
     recent_.erase(recent_.begin(), recent_.end() - static_cast<std::ptrdiff_t>(recent_max));
   if (const auto applied = truth_.apply_block(block); !applied)
     return found("a block that no other ledger takes: " + applied.error().message());
+  blocks_.push_back(block);
   if (!credits_add_up(truth_)) found("credits do not add up to the pools");
   // Who was admitted in this block has sent nothing yet.
   auto& after = sequences_[truth_.height().value] = *sequences;
   after.resize(truth_.members().size(), 0);
+}
+
+void ChainWorld::hand_in(std::size_t at, Bytes transaction) {
+  auto& waiting = nodes_[at].handed_in;
+  if (std::find(waiting.begin(), waiting.end(), transaction) == waiting.end())
+    waiting.push_back(std::move(transaction));
+}
+
+auto ChainWorld::blocks_after(Height height) const -> std::vector<ledger::Block> {
+  return {blocks_.begin() + static_cast<std::ptrdiff_t>(height.value), blocks_.end()};
 }
 
 auto sequences_after(std::vector<std::uint64_t> before, const ledger::Block& block)
@@ -524,19 +535,25 @@ void ChainWorld::look_at_powers(std::size_t node, std::uint64_t height, const Po
   note("powers: lowered", node, lowered_in(powers));
 }
 
-auto ChainWorld::settle(std::int64_t ms_max) -> bool {
+void ChainWorld::calm() {
+  if (!stormy_) return;
   stormy_ = false;
   note("the storm is over", 0);
   heal();
   for (Node& node : nodes_) {
     node.disk->full = node.slow = false;
     node.disk->cut_power_after(UINT64_MAX);
+    if (node.quorum) continue;
+    ++node.life;
+    push({now_us_, 0, Event::What::start, node.number, node.number, node.life, {}, {}});
+  }
+}
+
+auto ChainWorld::settle(std::int64_t ms_max) -> bool {
+  calm();
+  for (Node& node : nodes_) {
     const auto member = truth_.members().find(node.id);
     node.last_word = !node.liar && member != truth_.members().end() && member->second.active;
-    if (!node.quorum) {
-      ++node.life;
-      push({now_us_, 0, Event::What::start, node.number, node.number, node.life, {}, {}});
-    }
   }
   const std::int64_t end = now_us_ + ms_max * 1000;
   const auto settled = [&] {
@@ -579,6 +596,19 @@ void ChainWorld::compare_files() {
       found(name_of_member(node.number) + " has records that its digest does not cover");
     node.disk->power_off();
   }
+}
+
+void ChainWorld::report(ChainReport& report) {
+  report.faults = faults;
+  report.messages = messages;
+  report.blocks = decided_.size();
+  report.acknowledged = acknowledged;
+  report.lowered_most = lowered_most_;
+  report.trace = trace_.finish();
+  if (lowered_most_ > 0) report.summary += ", " + std::to_string(lowered_most_) + " lowered";
+  report.summary += ", " + std::to_string(decided_.size()) + " blocks, " +
+                    std::to_string(acknowledged) + " answers, height " +
+                    std::to_string(truth_.height().value);
 }
 
 }  // namespace consilium::simulator

@@ -79,20 +79,40 @@ struct ChainSetup {
   Mutants mutants;
 };
 
+struct ChainReport {
+  std::vector<std::string> broken;
+  std::string summary;  ///< one line
+  FaultCounts faults{};
+  std::uint64_t messages = 0, blocks = 0, acknowledged = 0;
+  std::size_t lowered_most = 0;
+  Digest trace;
+};
+struct ChainPast;
+
 class ChainWorld {
  public:
   ChainWorld(std::uint64_t seed, ChainSetup setup);
+  /// With a past of its own, which must outlive it.
+  ChainWorld(std::uint64_t seed, ChainSetup setup, const ChainPast& past);
   ~ChainWorld();
   ChainWorld(const ChainWorld&) = delete;
   auto operator=(const ChainWorld&) -> ChainWorld& = delete;
 
   /// Time goes on under the climate.
   void run_ms(std::int64_t ms);
-  /// Everything that was broken is mended and stays so, but liars lie on; every honest hospital
-  /// posts once more. True when all that was posted then is on every node, and nodes agree.
+  /// Everything that was broken is mended and stays so; liars lie on.
+  void calm();
+  /// Calm, and every honest hospital posts once more. True when all that was posted then is on
+  /// every node, and nodes agree.
   auto settle(std::int64_t ms_max) -> bool;
   /// The end: every node's own file, opened anew, holds the one chain.
   void compare_files();
+
+  /// Somebody else's transaction, at this node: again and again until it is on the chain or
+  /// refused.
+  void hand_in(std::size_t node, Bytes transaction);
+  /// Blocks of the ledger after this height.
+  [[nodiscard]] auto blocks_after(Height height) const -> std::vector<ledger::Block>;
 
   void kill(std::size_t node, std::int64_t ms);
   void split(std::vector<unsigned> sides);
@@ -104,10 +124,10 @@ class ChainWorld {
   std::uint64_t acknowledged = 0;
   /// Told line by line, when it is there.
   std::function<void(const std::string&)> teller;
-  [[nodiscard]] auto trace_digest() -> Digest { return trace_.finish(); }
+  /// Fills in what there is to count, and the digest of all that happened; once, at the end.
+  void report(ChainReport& report);
+  [[nodiscard]] auto now_ms() const -> std::int64_t { return now_us_ / 1000; }
   [[nodiscard]] auto ledger() const -> const ledger::Ledger& { return truth_; }
-  [[nodiscard]] auto engine_height() const -> std::uint64_t { return decided_.size(); }
-  [[nodiscard]] auto lowered_most() const -> std::size_t { return lowered_most_; }
 
  private:
   class Around;
@@ -143,6 +163,7 @@ class ChainWorld {
     std::uint64_t answered_height = 0;  ///< of the last commit that was answered
     std::uint64_t told_lost = 0, told_torn = 0;
     Client client;
+    std::vector<Bytes> handed_in;
     bool last_word = false;  ///< posted after the faults ended, and not yet on the chain
   };
   struct Event {
@@ -200,6 +221,7 @@ class ChainWorld {
   void look_at_powers(std::size_t node, std::uint64_t height, const Powers& powers);
 
   ChainSetup setup_;
+  const ChainPast& past_;
   SeededRandom chance_;
   std::int64_t now_us_ = 0;
   std::uint64_t events_ = 0;
@@ -208,7 +230,8 @@ class ChainWorld {
   std::deque<Node> nodes_;
   Hasher trace_;
 
-  ledger::Ledger truth_;                     ///< of the first node that committed each block
+  ledger::Ledger truth_;  ///< of the first node that committed each block
+  std::vector<ledger::Block> blocks_;
   std::map<std::uint64_t, Digest> decided_;  ///< engine's block names by height
   std::map<std::uint64_t, Digest> hashes_;   ///< application hashes by height
   std::map<std::uint64_t, Powers> powers_;   ///< told to the engine after each height
@@ -228,17 +251,13 @@ class ChainWorld {
 /// Do credits add up to the pools of all accepted rounds?
 [[nodiscard]] auto credits_add_up(const ledger::State& state) -> bool;
 
-struct ChainReport {
-  std::vector<std::string> broken;
-  std::string summary;  ///< one line
-  FaultCounts faults{};
-  std::uint64_t messages = 0, blocks = 0, acknowledged = 0;
-  std::size_t lowered_most = 0;
-  Digest trace;
-};
 /// How many, who lies, how bad: all from the seed.
 [[nodiscard]] auto run_chain_seed(std::uint64_t seed, const Mutants& mutants = {},
                                   const std::function<void(const std::string&)>& teller = {})
     -> ChainReport;
+/// A whole sealed round of real hospitals, with this chain for their ledger (chain_rounds.cpp).
+void run_rounds_on_chain(std::uint64_t seed, const Climate& climate,
+                         const std::function<void(const std::string&)>& teller,
+                         ChainReport& report);
 
 }  // namespace consilium::simulator
