@@ -234,7 +234,10 @@ auto Application::finalize_block(const ProposedBlock& block) -> Result<Finalized
 auto Application::commit() -> Result<void> {
   const std::lock_guard lock(parts_->one_at_a_time);
   auto& p = *parts_;
-  CONSILIUM_ENSURE(p.finalized.has_value());
+  if (!p.finalized)
+    return fail("wrong_height", "commit",
+                "There is no block that was finalized: the engine asked out of turn, or died and "
+                "must send it again.");
   auto finalized = std::move(*p.finalized);
   p.finalized.reset();
   Writer record;

@@ -245,6 +245,12 @@ TEST(Application, refuses_the_first_page_of_another_consortium_and_a_block_out_o
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first.front().power, full_power);
   EXPECT_EQ(code(app.finalize_block({2, {}, {}})), "wrong_height");
+  EXPECT_EQ(code(app.commit()), "wrong_height");
+  // A proposal that is looked at takes back what was finalized before it.
+  (void)chain.finalize({});
+  EXPECT_TRUE(app.process_proposal({1, {}, {}}));
+  EXPECT_EQ(code(app.commit()), "wrong_height");
+  EXPECT_EQ(app.info().height, 0U);
 
   Consortium without;
   const Folder other;

@@ -96,6 +96,12 @@ auto member_name(std::size_t at) -> std::string {
   return "hospital-" + std::to_string(at + 1);
 }
 
+/// Used by a chain under this world alone.
+auto validator_key(const std::string& name) -> sealing::VerifyKey {
+  SeededRandom random(as_bytes(name), "validator");
+  return sealing::SigningKey::make(random).verify_key();
+}
+
 auto threshold_of(const ledger::RoundRecord& round) -> std::size_t {
   return sealing::committee_of(static_cast<std::uint16_t>(round.miners.size())).threshold;
 }
@@ -182,8 +188,12 @@ World::World(std::size_t hospitals, std::uint64_t seed, Weather weather)
                          .up_again = {}});
   }
   const auto info = [](const Node& node) {
-    return ledger::MemberInfo{node.name, node.name, ledger::MemberRole::hospital,
-                              node.key.verify_key(), node.box.public_key()};
+    return ledger::MemberInfo{node.name,
+                              node.name,
+                              ledger::MemberRole::hospital,
+                              node.key.verify_key(),
+                              node.box.public_key(),
+                              validator_key(node.name)};
   };
   genesis_.name = "simulated";
   genesis_.created_unix_s = 1;
@@ -336,6 +346,7 @@ void World::follow(std::size_t at) {
 }
 
 void World::post(std::size_t at, ledger::Body body) {
+  if (ordered_by) return send(at, std::move(body));
   Node& node = nodes[at];
   Chain& chain = chains_[node.chain];
   const auto transaction =
@@ -367,7 +378,7 @@ void World::send(std::size_t at, ledger::Body body) {
   if (bytes.size() > 64U * 1024U) found(node.name + " sends more than 64 KiB");
   for (unsigned copies = chance(weather_.twice) ? 2 : 1; copies > 0; --copies) {
     if (chance(weather_.lost)) continue;
-    on_the_way_.push_back({now_ + network_.below(weather_.late_max + 1U), node.chain, bytes});
+    on_the_way_.push_back({now_ + network_.below(weather_.late_max + 1U), node.chain, at, bytes});
   }
   step_point(at);
 }
@@ -399,6 +410,19 @@ void World::deliver() {
     return true;
   });
   network_.shuffle(std::span(due));
+  if (ordered_by) {
+    std::vector<std::pair<std::size_t, Bytes>> transactions;
+    for (Message& message : due)
+      transactions.emplace_back(message.from, std::move(message.transaction));
+    Chain& chain = chains_[0];
+    for (auto& block : ordered_by(transactions)) {
+      if (auto applied = chain.ledger->apply_block(block); !applied)
+        found("the chain made a block that does not hold: " + applied.error().message());
+      chain.blocks.push_back(std::move(block));
+      chain.digests.push_back(chain.ledger->digest());
+    }
+    return;
+  }
   for (const Message& message : due) {
     const auto apply = [&](std::size_t chain) {
       const auto transaction =
@@ -428,6 +452,7 @@ void World::tick() {
   }
   deliver();
   for (Chain& chain : chains_) {
+    if (ordered_by) break;
     chain.blocks.push_back(chain.ledger->end_block());
     chain.digests.push_back(chain.ledger->digest());
   }

@@ -98,7 +98,8 @@ class World {
   World(const World&) = delete;
   auto operator=(const World&) -> World& = delete;
 
-  /// Puts a body signed by this node into the next block of its chain, past the network.
+  /// Puts a body signed by this node into the next block of its chain, past the network; where
+  /// `ordered_by` is, the node sends it.
   void post(std::size_t node, ledger::Body body);
   void open_update(std::uint32_t run = 0);
   void open_statistics();
@@ -139,6 +140,15 @@ class World {
   std::function<bool(std::size_t chain, const ledger::Transaction&)> takes;
   /// Every transaction is offered to every chain, not to its sender's alone.
   bool mirrors = false;
+  /// A chain of its own under this world: takes what reaches the node that each came from, and
+  /// gives the blocks that came of it since the last call. Without it a sequencer makes a block a
+  /// tick.
+  std::function<std::vector<ledger::Block>(
+      const std::vector<std::pair<std::size_t, Bytes>>& transactions)>
+      ordered_by;
+  [[nodiscard]] auto blocks() const -> const std::vector<ledger::Block>& {
+    return chains_[0].blocks;
+  }
   /// What a node says before it says it; may change it or (returning false) keep it silent.
   std::function<bool(std::size_t node, ledger::Body&)> meddle;
   std::vector<std::string> broken;   ///< what must never be, and was
@@ -154,7 +164,7 @@ class World {
   };
   struct Message {
     std::uint64_t due;
-    std::size_t chain;
+    std::size_t chain, from;
     Bytes transaction;
   };
   /// What an honest node said of a round: the same for ever.

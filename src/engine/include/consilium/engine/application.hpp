@@ -78,6 +78,7 @@ class Application final {
   /// lacks; what was committed before stays whole).
   [[nodiscard]] auto finalize_block(const ProposedBlock& block) -> Result<FinalizedBlock>;
   /// Errors: `disk_full`, `database_failed`; the block is then taken back and the node must stop.
+  /// `wrong_height`: nothing was finalized.
   [[nodiscard]] auto commit() -> Result<void>;
 
   // --- for the node beside it
