@@ -172,7 +172,9 @@ auto encode_leaf(const RoundRecord& round) -> Bytes {
   // keeps its bytes and one record still has one encoding.
   const bool failed = !round.failure_words.empty() || round.audit || !round.blamed.empty();
   const bool masked = !round.masked_keys.empty() || !round.not_sent.empty();
-  const bool more = failed || masked || !round.stood_down.empty();
+  const bool blobs =
+      !round.challenges.empty() || !round.not_shown.empty() || !round.withdrawn.empty();
+  const bool more = failed || masked || blobs || !round.stood_down.empty();
   if (round.rho_micro != 0 || more) {
     out.u64(round.rho_micro);
     put(out, round.charged);
@@ -188,6 +190,16 @@ auto encode_leaf(const RoundRecord& round) -> Bytes {
   out.boolean(round.audit.has_value());
   if (round.audit) put_audit(out, *round.audit);
   put(out, round.blamed);
+  if (!blobs) return out.take();
+  out.list(round.challenges, [](Writer& w, const auto& challenge) {
+    put(w, challenge.first.first);
+    put(w, challenge.first.second);
+    w.u64(challenge.second.leaf);
+    put(w, challenge.second.deadline);
+    w.boolean(challenge.second.answered);
+  });
+  put(out, round.not_shown);
+  put(out, round.withdrawn);
   return out.take();
 }
 

@@ -86,8 +86,9 @@ constexpr std::uint8_t budgets_follow = 0x80;
 constexpr std::uint8_t box_rules_follow = 0x40;
 constexpr std::uint8_t opening_rules_follow = 0x20;
 constexpr std::uint8_t data_rules_follow = 0x10;
-constexpr std::uint8_t all_follow =
-    budgets_follow | box_rules_follow | opening_rules_follow | data_rules_follow;
+constexpr std::uint8_t blob_rules_follow = 0x08;
+constexpr std::uint8_t all_follow = budgets_follow | box_rules_follow | opening_rules_follow |
+                                    data_rules_follow | blob_rules_follow;
 constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
 constexpr std::uint32_t clips_follow = std::uint32_t{1} << 28U;
 
@@ -109,6 +110,12 @@ static auto has_box_rules(const Policy& policy) -> bool {
          policy.hybrid_boxes != usual.hybrid_boxes;
 }
 
+static auto has_blob_rules(const Policy& policy) -> bool {
+  const Policy usual;
+  return policy.challenge_heights != usual.challenge_heights ||
+         policy.retention_heights != usual.retention_heights;
+}
+
 static auto has_opening_rules(const Policy& policy) -> bool {
   return policy.audit != AuditPolicy::none || policy.delivery != sealing::Delivery::shares;
 }
@@ -119,6 +126,7 @@ static void get(Reader& in, Policy& policy) {
   const bool box_rules = (first & box_rules_follow) != 0;
   const bool data_rules = (first & data_rules_follow) != 0;
   const bool opening_rules = (first & opening_rules_follow) != 0;
+  const bool blob_rules = (first & blob_rules_follow) != 0;
   const auto topology = static_cast<std::uint8_t>(first & ~all_follow);
   if (topology < 1 || topology > 2) in.reject();
   policy.topology = static_cast<Topology>(topology);
@@ -164,6 +172,11 @@ static void get(Reader& in, Policy& policy) {
     policy.audit = static_cast<AuditPolicy>(audit);
     policy.delivery = static_cast<sealing::Delivery>(delivery);
     if (!has_opening_rules(policy)) in.reject();
+  }
+  if (blob_rules) {
+    policy.challenge_heights = in.u32();
+    policy.retention_heights = in.u32();
+    if (!has_blob_rules(policy)) in.reject();
   }
 }
 
@@ -589,9 +602,11 @@ void put(Writer& out, const Policy& policy) {
   const bool box_rules = has_box_rules(policy);
   const bool data_rules = has_data_rules(policy);
   const bool opening_rules = has_opening_rules(policy);
+  const bool blob_rules = has_blob_rules(policy);
   out.u8(static_cast<std::uint8_t>(
       topology | (budgets ? budgets_follow : 0U) | (box_rules ? box_rules_follow : 0U) |
-      (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U)));
+      (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U) |
+      (blob_rules ? blob_rules_follow : 0U)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -610,6 +625,7 @@ void put(Writer& out, const Policy& policy) {
   }
   if (opening_rules)
     out.u8(static_cast<std::uint8_t>(policy.audit)).u8(static_cast<std::uint8_t>(policy.delivery));
+  if (blob_rules) out.u32(policy.challenge_heights).u32(policy.retention_heights);
 }
 
 void put(Writer& out, const Propose& body) {
@@ -757,7 +773,10 @@ auto name_of(const Body& body) -> std::string_view {
       "not_sent",
       "rotate_key",
       "rotate_validator_key",
-      "evidence"};
+      "evidence",
+      "challenge",
+      "respond",
+      "tombstone"};
   return names.at(body.index());
 }
 

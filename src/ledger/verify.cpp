@@ -79,7 +79,9 @@ auto credits_of(const RoundRecord& round) -> Account {
     const std::uint64_t claimed = round.manifests.at(hospital).claimed_patterns;
     Claim claim{hospital, 1, 0};
     if (anybody_claims) claim.weight = root_by_bits(std::min(claimed, round.policy.align_cap));
-    if (round.equivocations.count(hospital) != 0) claim.weight = 0;
+    if (round.equivocations.count(hospital) != 0 ||
+        std::count(round.not_shown.begin(), round.not_shown.end(), hospital) != 0)
+      claim.weight = 0;
     data.push_back(claim);
   }
   if (std::all_of(data.begin(), data.end(), [](const Claim& c) { return c.weight == 0; })) {
