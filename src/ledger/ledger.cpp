@@ -127,7 +127,7 @@ auto Block::hash() const -> Digest {
 }
 
 struct Ledger::Content {
-  Content(const Genesis& genesis, std::uint32_t newest) : book(genesis), newest_version(newest) {}
+  Content(Book state, std::uint32_t newest) : book(std::move(state)), newest_version(newest) {}
   Book book;
   std::uint32_t newest_version;
   std::vector<Bytes> pending;
@@ -147,7 +147,8 @@ struct Ledger::Content {
 };
 
 Ledger::Ledger(const Genesis& genesis, std::uint32_t newest_version)
-    : content_(std::make_unique<Content>(genesis, newest_version)) {}
+    : content_(std::make_unique<Content>(Book(genesis), newest_version)) {}
+Ledger::Ledger(std::unique_ptr<Content> content) : content_(std::move(content)) {}
 Ledger::Ledger(Ledger&&) noexcept = default;
 auto Ledger::operator=(Ledger&&) noexcept -> Ledger& = default;
 Ledger::~Ledger() = default;
@@ -218,6 +219,16 @@ void Ledger::revert_block() {
   content_->pending.clear();
   content_->pending_bytes = 0;
   content_->book.revert_block();
+}
+
+auto Ledger::snapshot() const -> Bytes {
+  return content_->book.snapshot();
+}
+
+auto Ledger::restore(const Genesis& genesis, BytesView snapshot, const Digest& digest)
+    -> Result<Ledger> {
+  CONSILIUM_TRY(Book book, Book::restore(genesis, snapshot, digest));
+  return Ledger(std::make_unique<Content>(std::move(book), app_version_newest));
 }
 
 auto Ledger::pending_count() const -> std::size_t {

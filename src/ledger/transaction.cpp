@@ -40,13 +40,13 @@ static auto get_enumeration(Reader& in, std::uint8_t last) -> Enumeration {
   return static_cast<Enumeration>(value);
 }
 
-static void get(Reader& in, HospitalId& id) {
+void get(Reader& in, HospitalId& id) {
   id.value = in.u16();
 }
-static void get(Reader& in, RoundId& id) {
+void get(Reader& in, RoundId& id) {
   id.value = in.u64();
 }
-static void get(Reader& in, Height& height) {
+void get(Reader& in, Height& height) {
   height.value = in.u64();
 }
 
@@ -65,7 +65,7 @@ constexpr std::uint8_t lattice_follows = 0x80;
 /// … and when it has a validator's key.
 constexpr std::uint8_t validator_follows = 0x40;
 
-static void get(Reader& in, MemberInfo& member) {
+void get(Reader& in, MemberInfo& member) {
   member.name = in.text(name_bytes_max);
   member.title = in.text(title_bytes_max);
   const std::uint8_t first = in.u8();
@@ -120,7 +120,7 @@ static auto has_opening_rules(const Policy& policy) -> bool {
   return policy.audit != AuditPolicy::none || policy.delivery != sealing::Delivery::shares;
 }
 
-static void get(Reader& in, Policy& policy) {
+void get(Reader& in, Policy& policy) {
   const std::uint8_t first = in.u8();
   const bool budgets = (first & budgets_follow) != 0;
   const bool box_rules = (first & box_rules_follow) != 0;
@@ -237,7 +237,7 @@ static void put(Writer& out, const ProposeAudit& body) {
 static void get(Reader& in, ProposeAudit& body) {
   get(in, body.round);
 }
-static void get(Reader& in, Propose& body) {
+void get(Reader& in, Propose& body) {
   get_variant(in, body.what);
 }
 static void put(Writer& out, const Vote& body) {
@@ -251,7 +251,7 @@ static void get(Reader& in, Vote& body) {
 // --- round
 // ------------------------------------------------------------------------------------------------
 
-static void get(Reader& in, OpenRound& body) {
+void get(Reader& in, OpenRound& body) {
   // A purpose outside the closed list is read as it stands: the rule refuses it by its own name,
   // `bad_purpose`.
   body.purpose = static_cast<sealing::Purpose>(in.u8());
@@ -278,7 +278,7 @@ static void get(Reader& in, OpenRound& body) {
   }
 }
 
-static void get(Reader& in, SubmitManifest& body) {
+void get(Reader& in, SubmitManifest& body) {
   get(in, body.round);
   auto manifest = sealing::Manifest::decode(in.bytes(manifest_bytes_max));
   if (manifest) {
@@ -307,7 +307,7 @@ static void get(Reader& in, Complaint& body) {
   get(in, body.hospital);
   body.lists = in.bytes(lists_bytes_max);
 }
-static void get(Reader& in, Answer& body) {
+void get(Reader& in, Answer& body) {
   get(in, body.round);
   body.miner.value = in.u16();
   body.share = in.bytes(share_bytes_max);
@@ -315,7 +315,7 @@ static void get(Reader& in, Answer& body) {
   body.salt = in.bytes(salt_bytes_max);
 }
 
-static void get(Reader& in, std::vector<sealing::SetMember>& set) {
+void get(Reader& in, std::vector<sealing::SetMember>& set) {
   set = in.list(hospitals_max, [](Reader& r) {
     sealing::SetMember member;
     member.hospital.value = r.u16();
@@ -357,7 +357,7 @@ static void get(Reader& in, PublishShare& body) {
   body.set_digest = in.digest();
   body.share_sum = in.digest();
 }
-static void get(Reader& in, ResultAttest& body) {
+void get(Reader& in, ResultAttest& body) {
   get(in, body.round);
   body.values = in.digest();
   body.body_sum_root = in.digest();
@@ -409,7 +409,7 @@ static void get(Reader& in, StandDown& body) {
   get(in, body.round);
   body.set_digest = in.digest();
 }
-static void get(Reader& in, AuditCall& body) {
+void get(Reader& in, AuditCall& body) {
   get(in, body.round);
   body.failure.failing = in.list(sealing::audit_failing_max, [](Reader& r) { return r.u64(); });
   const auto& failing = body.failure.failing;
@@ -464,7 +464,7 @@ static void get(Reader& in, NotSent& body) {
 // --- alignment
 // --------------------------------------------------------------------------------------------
 
-static void get(Reader& in, AlignmentRecord& record) {
+void get(Reader& in, AlignmentRecord& record) {
   record.epoch = in.u64();
   get_array(in, record.session);
   record.subject = get_enumeration<AlignmentSubject>(in, 3);
@@ -496,7 +496,7 @@ static void put(Writer& out, const AlignKeys& body) {
 static void get(Reader& in, AlignKeys& body) {
   get_array(in, body.key);
 }
-static void get(Reader& in, AlignCommit& body) {
+void get(Reader& in, AlignCommit& body) {
   for (auto& share : body.shares) share = in.digest();
   body.input = in.digest();
 }
@@ -518,7 +518,7 @@ static void get(Reader& in, AlignAborted& body) {
   get(in, body.first);
   get(in, body.second);
 }
-static void get(Reader& in, AlignReceipt& body) {
+void get(Reader& in, AlignReceipt& body) {
   body.commitments_root = in.digest();
   body.circuit = in.digest();
   body.verdict = in.digest();

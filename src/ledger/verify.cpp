@@ -206,7 +206,7 @@ auto verify_audits(const Ledger& ledger, const std::string& file) -> Result<void
 }  // namespace
 
 auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
-  CONSILIUM_TRY(LedgerStore store, LedgerStore::open_read_only(file));
+  CONSILIUM_TRY(LedgerStore store, LedgerStore::open_read_only(file, Replay::everything));
   const Ledger& ledger = store.ledger();
   if (ledger.recomputed_digest() != ledger.digest())
     return fail("database_damaged", file.string(), "The state's records do not give its digest.");

@@ -281,6 +281,7 @@ TEST_F(Blobs, challenges_are_replayed_and_taken_back_with_their_block) {
     ASSERT_EQ(code(replayed.apply_block(*back)), "ok");
   }
   EXPECT_EQ(replayed.digest(), c.ledger.digest());
+  c.expect_same_from_snapshot();
 }
 
 }  // namespace

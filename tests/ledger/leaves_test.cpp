@@ -2,8 +2,8 @@
 
 #include <functional>
 
-#include "book.hpp"
 #include "consortium.hpp"
+#include "records.hpp"
 
 namespace consilium::ledger::test {
 namespace {
@@ -148,7 +148,8 @@ TEST(Leaf, of_head_policy_and_the_small_records_holds_every_field) {
   using H = Head;
   const Digest d = digest_of("d");
   every_change_shows<H>(H{},
-                        {[](H& h) { h.height.value = 1; },
+                        {[&](H& h) { h.consortium = d; },
+                         [](H& h) { h.height.value = 1; },
                          [&](H& h) { h.last_block = d; },
                          [&](H& h) { h.schema = d; },
                          [](H& h) { h.last_member = 1; },
@@ -185,7 +186,7 @@ TEST(Leaf, of_head_policy_and_the_small_records_holds_every_field) {
                          [](H& h) { h.policy.audit = AuditPolicy::witness; },
                          [](H& h) { h.policy.audit = AuditPolicy::data; },
                          [](H& h) { h.policy.delivery = sealing::Delivery::masked_keys; }},
-                        [&](const H& h) { return encode_leaf(d, h); });
+                        [&](const H& h) { return encode_leaf(h); });
   using F = Family;
   every_change_shows<F>(F{},
                         {[](F& f) { f.partition = {{id(1)}}; },

@@ -282,7 +282,9 @@ class State {
   /// The base of the very first update round; every update starts from it until a model is
   /// accepted.
   [[nodiscard]] virtual auto initial_model() const -> const std::optional<Digest>& = 0;
-  /// The hash of a past block (design §2); the zero digest for height 0.
+  /// The hash of a past block (design §2); the zero digest for height 0. A ledger that was restored
+  /// knows of the blocks before only those in which a round was opened or an audit fixed, and the
+  /// last.
   [[nodiscard]] virtual auto block_hash(Height height) const -> Digest = 0;
 
   /// The version of the rules that make the next block.
@@ -360,6 +362,16 @@ class Ledger final : public State {
   /// Takes back the block that is being built, or else the one made last (once): for a driver that
   /// could not make it durable.
   void revert_block();
+  /// The whole state after the last block as bytes, from which a ledger goes on without the blocks
+  /// before it: every record, and the hashes of past blocks that rules still ask for. One state has
+  /// one snapshot. Not inside a block. Time and size: those of all records.
+  [[nodiscard]] auto snapshot() const -> Bytes;
+  /// The ledger that gave this snapshot, of which the state digest is known from elsewhere: from
+  /// this node's own blocks, or from what the consortium's validators signed. What it answers and
+  /// judges is what the original does. Errors: `bad_encoding`, `wrong_consortium`,
+  /// `snapshot_damaged` (any other byte than those that give the digest).
+  [[nodiscard]] static auto restore(const Genesis& genesis, BytesView snapshot,
+                                    const Digest& digest) -> Result<Ledger>;
   /// Transactions and their bytes accepted into the block that is being built.
   [[nodiscard]] auto pending_count() const -> std::size_t;
   [[nodiscard]] auto pending_bytes() const -> std::size_t;
@@ -388,6 +400,7 @@ class Ledger final : public State {
 
  private:
   struct Content;
+  explicit Ledger(std::unique_ptr<Content> content);
   std::unique_ptr<Content> content_;
 };
 
