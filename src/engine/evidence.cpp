@@ -20,6 +20,13 @@ auto text_at(const Json& object, const char* name) -> std::string {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// The engine writes digests in capitals.
+auto hex_at(const Json& object, const char* name) -> std::string {
+  std::string text = text_at(object, name);
+  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+  return text;
+}
+
 auto number_at(const Json& object, const char* name) -> std::uint64_t {
   const auto found = object.is_object() ? object.find(name) : object.end();
   if (found == object.end()) return 0;
@@ -96,10 +103,10 @@ auto read_vote(const Json& json, std::string_view chain) -> std::optional<ledger
   vote.height = number_at(json, "height");
   vote.round = static_cast<std::uint32_t>(number_at(json, "round"));
   const Json& id = object_at(json, "block_id");
-  if (const std::string hash = text_at(id, "hash"); !hash.empty()) {
+  if (const std::string hash = hex_at(id, "hash"); !hash.empty()) {
     const Json& parts = object_at(id, "parts");
     const auto block = Digest::from_hex(hash);
-    const auto parts_hash = Digest::from_hex(text_at(parts, "hash"));
+    const auto parts_hash = Digest::from_hex(hex_at(parts, "hash"));
     if (!block || !parts_hash) return std::nullopt;
     vote.block = ledger::EngineBlockId{
         *block, static_cast<std::uint32_t>(number_at(parts, "total")), *parts_hash};
@@ -132,7 +139,7 @@ auto evidence_in_block(std::string_view block, std::string_view chain,
     const Json& first = object_at(value, "vote_a");
     auto a = read_vote(first, chain);
     auto b = read_vote(object_at(value, "vote_b"), chain);
-    const std::string address = text_at(first, "validator_address");
+    const std::string address = hex_at(first, "validator_address");
     const auto signer = std::find_if(keys.begin(), keys.end(), [&](const sealing::VerifyKey& key) {
       const auto bytes = from_hex(address);
       const ValidatorAddress known = address_of(key);
