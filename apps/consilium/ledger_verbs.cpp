@@ -7,7 +7,10 @@
 
 #include "consilium/courier/courier.hpp"
 #include "consilium/foundation/database.hpp"
+#include "consilium/foundation/files.hpp"
+#include "consilium/ledger/statement.hpp"
 #include "consilium/ledger/store.hpp"
+#include "consilium/portal/statement.hpp"
 
 namespace consilium::app {
 
@@ -129,7 +132,8 @@ auto ledger_show(const fs::path& directory, bool json) -> Result<void> {
          {"credits", member.credits},
          {"credits_data", member.credits_data},
          {"credits_verification", member.credits_verify},
-         {"credits_packing", member.credits_pack}});
+         {"credits_packing", member.credits_pack},
+         {"credits_lost", member.credits_lost}});
     const auto offence = state.offences().find(id);
     if (offence != state.offences().end())
       out["members"].back()["credits_withheld"] = offence->second.withheld();
@@ -199,6 +203,51 @@ auto ledger_show(const fs::path& directory, bool json) -> Result<void> {
         std::string(ledger::state_name(session.state)).c_str(), session.participants.size());
     for (const auto& warning : session.warnings) std::printf("  note: %s\n", warning.c_str());
   }
+  return {};
+}
+
+auto credits_statement(const StatementOptions& options) -> Result<void> {
+  CONSILIUM_TRY(const auto nodes, nodes_below(options.directory));
+  CONSILIUM_TRY(auto store, ledger::LedgerStore::open_read_only(nodes.front() / "ledger.db"));
+  const auto& state = store.ledger();
+  const ledger::Member* member = state.member_by_name(options.hospital);
+  if (member == nullptr) {
+    std::string names;
+    for (const auto& [id, known] : state.members())
+      names += (names.empty() ? "" : ", ") + known.info.name;
+    return fail("unknown_member", options.hospital,
+                "the ledger has no member of this name; it has " + names);
+  }
+  CONSILIUM_TRY(auto accounts, ledger::credit_statements(state));
+  const portal::StatementData statement{.consortium = state.genesis().name,
+                                        .hospital = member->info.title,
+                                        .member = member->info.name,
+                                        .height = state.height().value,
+                                        .state_digest = state.digest().hex(),
+                                        .policy = state.policy(),
+                                        .account = accounts.at(member->id)};
+  const auto page = options.out / ("credits-" + member->info.name + ".html");
+  const auto table = options.out / ("credits-" + member->info.name + ".csv");
+  CONSILIUM_CHECK(write_file_durably(page, as_bytes(portal::render_statement(statement))));
+  CONSILIUM_CHECK(write_file_durably(table, as_bytes(portal::statement_csv(statement))));
+  if (options.json) {
+    const nlohmann::json out = {{"member", member->info.name},
+                                {"height", statement.height},
+                                {"credits", statement.account.balance},
+                                {"credits_data", statement.account.data},
+                                {"credits_verification", statement.account.verify},
+                                {"credits_packing", statement.account.pack},
+                                {"credits_lost", statement.account.lost},
+                                {"page", page.string()},
+                                {"table", table.string()}};
+    std::printf("%s\n", out.dump().c_str());
+    return {};
+  }
+  std::printf("%s: %llu credits at height %llu, recomputed from the ledger\n  %s\n  %s\n",
+              member->info.title.c_str(),
+              static_cast<unsigned long long>(statement.account.balance),
+              static_cast<unsigned long long>(statement.height), page.string().c_str(),
+              table.string().c_str());
   return {};
 }
 

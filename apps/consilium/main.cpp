@@ -89,6 +89,24 @@ auto main(int argc, char** argv) -> int {
   verify->add_flag("--json", json, "one JSON object on stdout");
   verify->callback([&] { verb = [&] { return app::ledger_verify(ledger_directory, json); }; });
 
+  auto* credits = program.add_subcommand("credits", "what hospitals were credited with");
+  credits->require_subcommand(1);
+  app::StatementOptions statement;
+  auto* statement_verb =
+      credits->add_subcommand("statement", "one hospital's account as HTML and CSV");
+  statement_verb->add_option("DIR", statement.directory, "a node's directory or a run's")
+      ->required();
+  statement_verb->add_option("--hospital", statement.hospital, "its name on the ledger")
+      ->required();
+  statement_verb->add_option("--out", statement.out, "folder of the two files");
+  statement_verb->add_flag("--json", json, "one JSON object on stdout");
+  statement_verb->callback([&] {
+    verb = [&] {
+      statement.json = json;
+      return app::credits_statement(statement);
+    };
+  });
+
   app::DiagnoseOptions diagnose;
   auto* diagnose_verb = program.add_subcommand("diagnose", "answer about one case of a hospital");
   diagnose_verb->add_option("--home", diagnose.home, "the hospital's directory")->required();

@@ -89,7 +89,7 @@ struct Application::Parts {
       ticked = true;
       return {};
     }
-    CONSILIUM_TRY(const Transaction transaction, Transaction::decode(bytes));
+    CONSILIUM_TRY(const Transaction transaction, Transaction::decode(bytes, ledger()));
     return store.build(transaction);
   }
   [[nodiscard]] auto judge_tick(Height next) const -> Verdict {
@@ -158,7 +158,7 @@ auto Application::check(BytesView bytes, bool again) -> Verdict {
       return fail("too_early", "tick", "The last block is younger than the block interval.");
     return {};
   }
-  CONSILIUM_TRY(const Transaction transaction, Transaction::decode(bytes));
+  CONSILIUM_TRY(const Transaction transaction, Transaction::decode(bytes, p.ledger()));
   const auto& members = p.ledger().members();
   const auto sender = members.find(transaction.sender);
   const std::uint64_t taken = sender == members.end() ? 0 : sender->second.sequence;

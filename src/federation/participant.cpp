@@ -31,6 +31,10 @@ auto is_to_try_again(std::string_view code) -> bool {
   return code == "blob_unavailable" || code == "unavailable" || code == "bad_key";
 }
 
+auto result_of(const sealing::OpenedSum& opened) -> Digest {
+  return ledger::result_digest(opened.values_digest, opened.body_sum_root, opened.key_digest);
+}
+
 auto encode_submission(const sealing::Manifest& manifest, std::uint64_t claim) -> Bytes {
   Writer w;
   w.bytes(manifest.encode()).u64(claim);
@@ -424,7 +428,7 @@ struct Participant::Parts {
     for (const auto& miner : opened.bad_share_sums) {
       remark(round.id, "miner " + std::to_string(miner.value) + ": bad_share_sum");
     }
-    if (round.opened_sum && round.opened_sum->values != opened.values_digest) {
+    if (round.opened_sum && round.opened_sum->result != result_of(opened)) {
       return fail(
           "different_model", "round " + std::to_string(round.id.value),
           "this node opens another sum than the committee; it stops here and keeps its data");
@@ -458,8 +462,7 @@ struct Participant::Parts {
         w.unopened_with = round.share_sums.size();
       return std::nullopt;
     }
-    return ledger::ResultAttest{round.id, (*opened)->values_digest, (*opened)->body_sum_root,
-                                (*opened)->key_digest};
+    return ledger::ResultAttest{round.id, result_of(**opened)};
   }
 
   /// The audit of a set that did not open. Its shares must outlast it: erased sooner, one lying

@@ -23,24 +23,36 @@ auto get(BytesView in) -> Unsigned {
 
 }  // namespace
 
+template <typename Unsigned>
+auto Writer::integer(Unsigned v) -> Writer& {
+  if (form_ == IntegerForm::fixed) {
+    put(out_, v);
+    return *this;
+  }
+  std::uint64_t rest = v;
+  while (rest >= 0x80U) {
+    out_.push_back(static_cast<std::uint8_t>(rest | 0x80U));
+    rest >>= 7U;
+  }
+  out_.push_back(static_cast<std::uint8_t>(rest));
+  return *this;
+}
+
 auto Writer::u8(std::uint8_t v) -> Writer& {
   out_.push_back(v);
   return *this;
 }
 
 auto Writer::u16(std::uint16_t v) -> Writer& {
-  put(out_, v);
-  return *this;
+  return integer(v);
 }
 
 auto Writer::u32(std::uint32_t v) -> Writer& {
-  put(out_, v);
-  return *this;
+  return integer(v);
 }
 
 auto Writer::u64(std::uint64_t v) -> Writer& {
-  put(out_, v);
-  return *this;
+  return integer(v);
 }
 
 auto Writer::i64(std::int64_t v) -> Writer& {
@@ -88,20 +100,44 @@ auto Reader::take(std::size_t size) -> BytesView {
   return taken;
 }
 
+auto Reader::compact(std::uint64_t limit) -> std::uint64_t {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    const BytesView byte = take(1);
+    if (byte.empty()) return 0;
+    const std::uint64_t bits = byte.front() & 0x7fU;
+    const bool last = byte.front() < 0x80U;
+    // A zero at the end would be a second encoding; more bits than the value has are lost.
+    const bool longer = last && shift > 0 && bits == 0;
+    if (longer || bits > (limit >> shift)) break;
+    value |= bits << shift;
+    if (last && value <= limit) return value;
+    if (last) break;
+  }
+  ok_ = false;
+  return 0;
+}
+
+template <typename Unsigned>
+auto Reader::integer() -> Unsigned {
+  if (form_ == IntegerForm::fixed) return get<Unsigned>(take(sizeof(Unsigned)));
+  return static_cast<Unsigned>(compact(std::numeric_limits<Unsigned>::max()));
+}
+
 auto Reader::u8() -> std::uint8_t {
   return get<std::uint8_t>(take(1));
 }
 
 auto Reader::u16() -> std::uint16_t {
-  return get<std::uint16_t>(take(2));
+  return integer<std::uint16_t>();
 }
 
 auto Reader::u32() -> std::uint32_t {
-  return get<std::uint32_t>(take(4));
+  return integer<std::uint32_t>();
 }
 
 auto Reader::u64() -> std::uint64_t {
-  return get<std::uint64_t>(take(8));
+  return integer<std::uint64_t>();
 }
 
 auto Reader::i64() -> std::int64_t {

@@ -105,6 +105,12 @@ auto check_policy(const Policy& policy) -> Result<void> {
     return bad("Masked keys are delivered in central only, where nothing can be audited.");
   if (policy.delivery == sealing::Delivery::masked_keys && policy.hybrid_boxes)
     return bad("Masks are agreed under classical box keys: no hybrid ones with masked keys.");
+  if (policy.credit_scale > CreditScale::digits)
+    return bad("Credits for data grow with the root or the digits of what is claimed.");
+  if (policy.decay_percent > 100 || policy.credit_epoch_rounds > heights_max ||
+      (policy.decay_percent == 0) != (policy.credit_epoch_rounds == 0))
+    return bad(
+        "Credits decay by 1 to 100 percent after 1 to 1 000 000 rounds, or both numbers are 0.");
   for (const std::uint64_t budget : policy.rho_budget_micro) {
     if (budget > rho_budget_most_micro) return bad("A budget is at most 10^9 micro-rho.");
   }

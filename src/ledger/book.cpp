@@ -252,9 +252,9 @@ void Book::ensure_invariants(std::size_t transactions) const {
   CONSILIUM_ENSURE(head_.height.value == head_before_.height.value + 1);
   std::uint64_t credits = 0;
   for (const auto& [id, member] : members_.items()) {
-    CONSILIUM_ENSURE(member.credits ==
+    CONSILIUM_ENSURE(member.credits + member.credits_lost ==
                      member.credits_data + member.credits_verify + member.credits_pack);
-    credits += member.credits;
+    credits += member.credits + member.credits_lost;
   }
   for (const auto& [id, offence] : offences_.items()) {
     CONSILIUM_ENSURE(offence.withholding || offence.withheld() == 0);

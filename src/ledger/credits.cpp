@@ -1,6 +1,7 @@
 #include "credits.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 namespace consilium::ledger {
@@ -18,6 +19,12 @@ auto sum_of(const std::map<HospitalId, std::uint64_t>& parts) -> std::uint64_t {
   return sum;
 }
 
+auto scaled(const Policy& policy, std::uint64_t claimed) -> std::uint64_t {
+  if (policy.credit_scale == CreditScale::digits)
+    return static_cast<std::uint64_t>(std::bit_width(claimed));
+  return integer_root(claimed);
+}
+
 auto data_weights(const RoundRecord& round) -> std::map<HospitalId, std::uint64_t> {
   std::map<HospitalId, std::uint64_t> weights;
   std::uint64_t claims = 0;
@@ -28,7 +35,7 @@ auto data_weights(const RoundRecord& round) -> std::map<HospitalId, std::uint64_
     const std::uint64_t claimed = round.manifests.at(member.hospital).claimed_patterns;
     // Nobody claims when the run was aligned by attributes: then every update counts alike.
     const std::uint64_t weight =
-        claims == 0 ? 1 : integer_root(std::min(claimed, round.policy.align_cap));
+        claims == 0 ? 1 : scaled(round.policy, std::min(claimed, round.policy.align_cap));
     const bool shown = std::find(round.not_shown.begin(), round.not_shown.end(), member.hospital) ==
                        round.not_shown.end();
     weights[member.hospital] = shown && !round.equivocations.contains(member.hospital) ? weight : 0;

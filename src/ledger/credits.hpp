@@ -19,8 +19,8 @@ struct Rewards {
 [[nodiscard]] auto split(std::uint64_t pool, const std::map<HospitalId, std::uint64_t>& weights)
     -> std::map<HospitalId, std::uint64_t>;
 
-/// Pays policy.round_pool: data to the set by the root of its claims, verification to miners by how
-/// much of the set they attested, packing to the packer.
+/// Pays policy.round_pool: data to the set by the root or the digits of its claims, verification to
+/// miners by how much of the set they attested, packing to the packer.
 [[nodiscard]] auto rewards_of(const RoundRecord& round) -> Rewards;
 
 }  // namespace consilium::ledger

@@ -12,6 +12,7 @@ namespace consilium::ledger {
 namespace {
 
 constexpr std::size_t block_transactions_max = 10'000;
+constexpr std::uint8_t block_version = 2;
 
 /// Signatures that were found good: a transaction is judged several times on its way into a block,
 /// and its signature costs more than everything else. Says nothing about the state, so two ledgers
@@ -95,8 +96,8 @@ auto canonical(const Transaction& transaction) -> Result<Bytes> {
 }  // namespace
 
 auto Block::encode() const -> Bytes {
-  Writer out;
-  out.u8(1);
+  Writer out(IntegerForm::compact);
+  out.u8(block_version);
   put(out, height);
   out.digest(previous);
   out.list(transactions, [](Writer& w, const Bytes& transaction) { w.bytes(transaction); });
@@ -104,9 +105,9 @@ auto Block::encode() const -> Bytes {
 }
 
 auto Block::decode(BytesView bytes) -> Result<Block> {
-  Reader in(bytes, "block");
+  Reader in(bytes, "block", IntegerForm::compact);
   Block block;
-  if (in.u8() != 1) in.reject();
+  if (in.u8() != block_version) in.reject();
   block.height.value = in.u64();
   block.previous = in.digest();
   block.transactions =
@@ -186,6 +187,7 @@ auto Ledger::end_block() -> Block {
   end_rounds(book);
   end_alignments(book);
   end_proposals(book);
+  end_credits(book);
   book.ensure_invariants(block.transactions.size());
   book.seal_block();
   return block;
@@ -202,7 +204,7 @@ auto Ledger::apply_block(const Block& block) -> Result<void> {
     return fail("wrong_previous", place, "It was made on another state.");
   CONSILIUM_CHECK(knows_next_version());
   for (const auto& bytes : block.transactions) {
-    auto transaction = Transaction::decode(bytes);
+    auto transaction = Transaction::decode(bytes, *this);
     Verdict verdict = transaction ? content_->apply(*transaction, bytes)
                                   : Verdict(tl::unexpected(transaction.error()));
     if (verdict) continue;

@@ -220,28 +220,32 @@ class RecordReader {
 };
 
 template <typename Archive>
+void describe(Archive& all, typename Archive::template Of<Upgrade>& upgrade) {
+  all(upgrade.app_version, upgrade.height);
+}
+
+template <typename Archive>
 void describe(Archive& all, typename Archive::template Of<Head>& head) {
   all(head.consortium, head.height, head.last_block, head.policy, head.schema, head.last_member,
       head.last_proposal, head.last_round, head.committee_epoch, head.initial_model,
       head.pools_paid);
+  // Longer once an upgrade was voted for.
   if (all.follows(head.app_version != 1 || head.upgrade)) all(head.app_version, head.upgrade);
-}
-
-template <typename Archive>
-void describe(Archive& all, typename Archive::template Of<Upgrade>& upgrade) {
-  all(upgrade.app_version, upgrade.height);
 }
 
 template <typename Archive>
 void describe(Archive& all, typename Archive::template Of<Member>& member) {
   all(member.id, member.info, member.active, member.since, member.sequence, member.credits,
       member.credits_data, member.credits_verify, member.credits_pack);
-  // 32, 16 and 8 bytes: what follows is told by how many are left.
-  if (all.follows(member.rho_spent_micro != decltype(member.rho_spent_micro){}, 32))
+  // 32, 16 and 8 bytes: what follows is told by how many are left. What was lost of the credits
+  // comes with all of these before it, and so makes more than they can.
+  const bool lost = member.credits_lost != 0;
+  if (all.follows(lost || member.rho_spent_micro != decltype(member.rho_spent_micro){}, 32))
     all(member.rho_spent_micro);
-  if (all.follows(member.rho_asked_micro != decltype(member.rho_asked_micro){}, 16))
+  if (all.follows(lost || member.rho_asked_micro != decltype(member.rho_asked_micro){}, 16))
     all(member.rho_asked_micro);
-  if (all.follows(member.box_since.value != 0, 8)) all(member.box_since);
+  if (all.follows(lost || member.box_since.value != 0, 8)) all(member.box_since);
+  if (all.follows(lost, 8)) all(member.credits_lost);
 }
 
 template <typename Archive>
@@ -290,14 +294,16 @@ void describe(Archive& all, typename Archive::template Of<RoundRecord>& round) {
   // Each part only with those before it, so that one record has one encoding.
   const bool failed = !round.failure_words.empty() || round.audit || !round.blamed.empty();
   const bool masked = !round.masked_keys.empty() || !round.not_sent.empty();
+  const bool refused = !round.claims_refused.empty();
   const bool blobs =
-      !round.challenges.empty() || !round.not_shown.empty() || !round.withdrawn.empty();
+      !round.challenges.empty() || !round.not_shown.empty() || !round.withdrawn.empty() || refused;
   const bool more = failed || masked || blobs || !round.stood_down.empty();
   if (all.follows(round.rho_micro != 0 || more)) all(round.rho_micro, round.charged);
   if (all.follows(more))
     all(round.stood_down, round.masked_keys, round.not_sent, round.failure_words, round.audit,
         round.blamed);
   if (all.follows(blobs)) all(round.challenges, round.not_shown, round.withdrawn);
+  if (all.follows(refused)) all(round.claims_refused);
 }
 
 template <typename Archive>

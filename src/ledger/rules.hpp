@@ -57,6 +57,11 @@ struct Context {
 void end_rounds(Book& book);
 void end_proposals(Book& book);
 void end_alignments(Book& book);
+/// Claims that were refused in this block, then the decay where it ends an epoch.
+void end_credits(Book& book);
+/// Errors: `bad_claim`, `duplicate`, `late`.
+[[nodiscard]] auto judge_claim_refusal(const Book& book, const ProposeClaimRefusal& refusal)
+    -> Result<void>;
 /// Frozen, t miners ready and no complaint open: the round enters Opening and its set counts as
 /// opened.
 void start_opening_if_ready(Book& book, RoundId round, Height height);

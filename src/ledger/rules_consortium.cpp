@@ -53,14 +53,18 @@ auto electorate_without(const Book& book, const Propose& proposal) -> std::vecto
     std::erase(out, remove->member);
   if (const auto* release = std::get_if<ProposeRelease>(&proposal.what))
     std::erase(out, release->member);
+  if (const auto* refusal = std::get_if<ProposeClaimRefusal>(&proposal.what))
+    std::erase(out, refusal->hospital);
   return out;
 }
 
 /// May the proposal take effect in the present state?
 auto judge_effect(const Book& book, const Propose& proposal, std::string_view place)
     -> Result<void> {
-  const bool audit = std::holds_alternative<ProposeAudit>(proposal.what);
-  if (!audit) CONSILIUM_CHECK(need_no_running_round(book, place));
+  // What is past, or about the running round itself, disturbs none.
+  const bool at_any_time = std::holds_alternative<ProposeAudit>(proposal.what) ||
+                           std::holds_alternative<ProposeClaimRefusal>(proposal.what);
+  if (!at_any_time) CONSILIUM_CHECK(need_no_running_round(book, place));
   return std::visit(Overload{
                         [&](const ProposeAdmit& admit) -> Result<void> {
                           CONSILIUM_CHECK(need_new_member(book, admit.member));
@@ -85,6 +89,7 @@ auto judge_effect(const Book& book, const Propose& proposal, std::string_view pl
                         [](const ProposeAudit&) -> Result<void> { return {}; },
                         [](const ProposeUpgrade&) -> Result<void> { return {}; },
                         [](const ProposeRelease&) -> Result<void> { return {}; },
+                        [](const ProposeClaimRefusal&) -> Result<void> { return {}; },
                     },
                     proposal.what);
 }
@@ -144,6 +149,7 @@ auto judge_content(const Context& context, const Propose& proposal) -> Result<vo
             if (is_withheld(book, release.member)) return {};
             return fail("not_withheld", "propose", "Nothing is withheld from this member.");
           },
+          [&](const ProposeClaimRefusal& refusal) { return judge_claim_refusal(book, refusal); },
       },
       proposal.what);
 }
@@ -164,6 +170,9 @@ void take_effect(Book& book, const Propose& proposal, Height height) {
                      book.head().upgrade = Upgrade{upgrade.app_version, upgrade.height};
                  },
                  [&](const ProposeRelease& change) { release(book, change.member); },
+                 [&](const ProposeClaimRefusal& refusal) {
+                   book.round(refusal.round).claims_refused[refusal.hospital] = height;
+                 },
              },
              proposal.what);
   // With another delivery others guard the sets, and their logs are empty, as a newcomer's would

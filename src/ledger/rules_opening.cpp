@@ -18,10 +18,6 @@ auto threshold_of(const RoundRecord& round) -> std::size_t {
   return sealing::committee_of(static_cast<std::uint16_t>(round.miners.size())).threshold;
 }
 
-auto same_result(const ResultAttest& a, const ResultAttest& b) -> bool {
-  return a.values == b.values && a.body_sum_root == b.body_sum_root && a.key == b.key;
-}
-
 /// sealing-spec §9.5 for n hospitals: valid with ⌈2n/3⌉ revealed, rejected by ⌊n/3⌋+1.
 auto revealed_min(std::size_t hospitals) -> std::size_t {
   return (2 * hospitals + 2) / 3;
@@ -166,7 +162,8 @@ auto judge(const Context& context, const ResultAttest& body) -> Judged {
                 "This miner has said that these do not open the set.");
   const auto known = round->results.find(context.sender.id);
   if (known != round->results.end()) {
-    if (same_result(known->second, body)) return fail("duplicate", place, "This result is posted.");
+    if (known->second.result == body.result)
+      return fail("duplicate", place, "This result is posted.");
     return fail("equivocation", place, "A miner attests one result a round.");
   }
   return
@@ -176,7 +173,7 @@ auto judge(const Context& context, const ResultAttest& body) -> Judged {
         if (now.opened_sum) return;
         const auto equal =
             std::count_if(now.results.begin(), now.results.end(),
-                          [&](const auto& result) { return same_result(result.second, body); });
+                          [&](const auto& posted) { return posted.second.result == body.result; });
         if (static_cast<std::size_t>(equal) < threshold_of(now)) return;
         now.opened_sum = body;
         now.state =

@@ -95,7 +95,11 @@ auto score_of(const State& state, const RoundRecord& round, HospitalId miner) ->
                         earlier.closed_at < round.opened_at;
     if (!counts) continue;
     const auto reward = earlier.rewards_data.find(miner);
-    if (reward != earlier.rewards_data.end()) sum += reward->second >> age;
+    // Ranks stand still once the round is open, whatever is refused then.
+    const auto refused = earlier.claims_refused.find(miner);
+    const bool counted =
+        refused == earlier.claims_refused.end() || refused->second >= round.opened_at;
+    if (reward != earlier.rewards_data.end() && counted) sum += reward->second >> age;
     ++age;
   }
   return 1 + std::min(score_max, sum);

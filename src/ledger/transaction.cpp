@@ -12,7 +12,9 @@ namespace consilium::ledger {
 // Static rather than in an unnamed namespace: the variants find put and get by their arguments'
 // namespace.
 
-constexpr std::uint8_t transaction_version = 1;
+/// Of what is signed, and of what is carried (docs/decisions/0050).
+constexpr std::uint8_t signed_version = 1;
+constexpr std::uint8_t carried_version = 2;
 constexpr std::size_t plan_bytes_max = 4096;
 constexpr std::size_t lists_bytes_max = 32U << 10U;
 constexpr std::size_t share_bytes_max = 32U << 10U;
@@ -20,6 +22,8 @@ constexpr std::size_t masks_bytes_max = 1024;
 constexpr std::size_t salt_bytes_max = 64;
 constexpr std::size_t manifest_bytes_max = 1024;
 constexpr std::size_t code_bytes_max = 32;
+/// A bit for every number a hospital can have.
+constexpr std::size_t set_bytes_max = (std::size_t{1} << 16U) / 8;
 
 template <std::size_t size>
 static void put_array(Writer& out, const std::array<std::uint8_t, size>& bytes) {
@@ -54,10 +58,37 @@ static auto get_hospitals(Reader& in) -> std::vector<HospitalId> {
   return in.list(hospitals_max, [](Reader& r) { return HospitalId{r.u16()}; });
 }
 
-/// A set has one encoding: ascending, each once.
-static void get_ascending(Reader& in, std::vector<HospitalId>& ids) {
-  ids = get_hospitals(in);
-  if (std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>{}) != ids.end()) in.reject();
+static auto is_ascending(const std::vector<HospitalId>& ids) -> bool {
+  return std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>{}) == ids.end();
+}
+
+/// A set of hospitals. Carried, it is a bitmap: u16 count of bytes, the last of them not zero, and
+/// hospital i is bit i. What is not ascending is no set, and gets bytes that no reader takes.
+static void put_set(Writer& out, const std::vector<HospitalId>& ids) {
+  if (out.form() == IntegerForm::fixed) return put(out, ids);
+  Bytes bits(ids.empty() ? 0U : ids.back().value / 8U + 1U);
+  if (is_ascending(ids)) {
+    for (const HospitalId id : ids)
+      bits.at(id.value / 8U) |= static_cast<std::uint8_t>(1U << (id.value % 8U));
+  }
+  out.u16(static_cast<std::uint16_t>(bits.size())).fixed(bits);
+}
+
+static void get_set(Reader& in, std::vector<HospitalId>& ids) {
+  if (in.form() == IntegerForm::fixed) {
+    ids = get_hospitals(in);
+    if (!is_ascending(ids)) in.reject();
+    return;
+  }
+  const std::size_t size = in.u16();
+  if (size > set_bytes_max) in.reject();
+  const Bytes bits = in.fixed(size);
+  if (!bits.empty() && bits.back() == 0) in.reject();
+  for (std::size_t bit = 0; bit < bits.size() * 8; ++bit) {
+    if ((bits[bit / 8] >> (bit % 8) & 1U) != 0)
+      ids.push_back(HospitalId{static_cast<std::uint16_t>(bit)});
+  }
+  if (ids.size() > hospitals_max) in.reject();
 }
 
 /// Set in a member's role when its box key is a hybrid one.
@@ -87,8 +118,9 @@ constexpr std::uint8_t box_rules_follow = 0x40;
 constexpr std::uint8_t opening_rules_follow = 0x20;
 constexpr std::uint8_t data_rules_follow = 0x10;
 constexpr std::uint8_t blob_rules_follow = 0x08;
+constexpr std::uint8_t credit_rules_follow = 0x04;
 constexpr std::uint8_t all_follow = budgets_follow | box_rules_follow | opening_rules_follow |
-                                    data_rules_follow | blob_rules_follow;
+                                    data_rules_follow | blob_rules_follow | credit_rules_follow;
 constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
 constexpr std::uint32_t clips_follow = std::uint32_t{1} << 28U;
 
@@ -116,6 +148,11 @@ static auto has_blob_rules(const Policy& policy) -> bool {
          policy.retention_heights != usual.retention_heights;
 }
 
+static auto has_credit_rules(const Policy& policy) -> bool {
+  return policy.credit_scale != CreditScale::root || policy.credit_epoch_rounds != 0 ||
+         policy.decay_percent != 0;
+}
+
 static auto has_opening_rules(const Policy& policy) -> bool {
   return policy.audit != AuditPolicy::none || policy.delivery != sealing::Delivery::shares;
 }
@@ -127,6 +164,7 @@ void get(Reader& in, Policy& policy) {
   const bool data_rules = (first & data_rules_follow) != 0;
   const bool opening_rules = (first & opening_rules_follow) != 0;
   const bool blob_rules = (first & blob_rules_follow) != 0;
+  const bool credit_rules = (first & credit_rules_follow) != 0;
   const auto topology = static_cast<std::uint8_t>(first & ~all_follow);
   if (topology < 1 || topology > 2) in.reject();
   policy.topology = static_cast<Topology>(topology);
@@ -177,6 +215,14 @@ void get(Reader& in, Policy& policy) {
     policy.challenge_heights = in.u32();
     policy.retention_heights = in.u32();
     if (!has_blob_rules(policy)) in.reject();
+  }
+  if (credit_rules) {
+    const std::uint8_t scale = in.u8();
+    if (scale > 1) in.reject();
+    policy.credit_scale = static_cast<CreditScale>(scale);
+    policy.credit_epoch_rounds = in.u32();
+    policy.decay_percent = in.u16();
+    if (!has_credit_rules(policy)) in.reject();
   }
 }
 
@@ -237,6 +283,14 @@ static void put(Writer& out, const ProposeAudit& body) {
 static void get(Reader& in, ProposeAudit& body) {
   get(in, body.round);
 }
+static void put(Writer& out, const ProposeClaimRefusal& body) {
+  put(out, body.round);
+  put(out, body.hospital);
+}
+static void get(Reader& in, ProposeClaimRefusal& body) {
+  get(in, body.round);
+  get(in, body.hospital);
+}
 void get(Reader& in, Propose& body) {
   get_variant(in, body.what);
 }
@@ -278,8 +332,19 @@ void get(Reader& in, OpenRound& body) {
   }
 }
 
+/// What only its hospital knows of a manifest; the rest is its round's.
+template <typename Manifest>
+static auto own_digests(Manifest& manifest) {
+  return std::array{&manifest.body_root, &manifest.witness, &manifest.body_blob, &manifest.lists};
+}
+
 void get(Reader& in, SubmitManifest& body) {
   get(in, body.round);
+  if (in.form() == IntegerForm::compact) {
+    for (Digest* own : own_digests(body.manifest)) *own = in.digest();
+    body.claimed_patterns = in.u64();
+    return;
+  }
   auto manifest = sealing::Manifest::decode(in.bytes(manifest_bytes_max));
   if (manifest) {
     body.manifest = std::move(*manifest);
@@ -291,11 +356,11 @@ void get(Reader& in, SubmitManifest& body) {
 
 static void put(Writer& out, const Attest& body) {
   put(out, body.round);
-  put(out, body.valid);
+  put_set(out, body.valid);
 }
 static void get(Reader& in, Attest& body) {
   get(in, body.round);
-  get_ascending(in, body.valid);
+  get_set(in, body.valid);
 }
 static void put(Writer& out, const Complaint& body) {
   put(out, body.round);
@@ -316,6 +381,12 @@ void get(Reader& in, Answer& body) {
 }
 
 void get(Reader& in, std::vector<sealing::SetMember>& set) {
+  if (in.form() == IntegerForm::compact) {
+    std::vector<HospitalId> ids;
+    get_set(in, ids);
+    for (const HospitalId id : ids) set.push_back({id, {}});
+    return;
+  }
   set = in.list(hospitals_max, [](Reader& r) {
     sealing::SetMember member;
     member.hospital.value = r.u16();
@@ -341,27 +412,28 @@ static void get(Reader& in, Freeze& body) {
 }
 static void put(Writer& out, const Ready& body) {
   put(out, body.round);
+  if (out.form() == IntegerForm::compact) return;
   out.digest(body.set_digest).digest(body.partition_digest);
 }
 static void get(Reader& in, Ready& body) {
   get(in, body.round);
+  if (in.form() == IntegerForm::compact) return;
   body.set_digest = in.digest();
   body.partition_digest = in.digest();
 }
 static void put(Writer& out, const PublishShare& body) {
   put(out, body.round);
-  out.digest(body.set_digest).digest(body.share_sum);
+  if (out.form() == IntegerForm::fixed) out.digest(body.set_digest);
+  out.digest(body.share_sum);
 }
 static void get(Reader& in, PublishShare& body) {
   get(in, body.round);
-  body.set_digest = in.digest();
+  if (in.form() == IntegerForm::fixed) body.set_digest = in.digest();
   body.share_sum = in.digest();
 }
 void get(Reader& in, ResultAttest& body) {
   get(in, body.round);
-  body.values = in.digest();
-  body.body_sum_root = in.digest();
-  body.key = in.digest();
+  body.result = in.digest();
 }
 static void put(Writer& out, const VoteCommit& body) {
   put(out, body.round);
@@ -430,12 +502,12 @@ static void get(Reader& in, AuditAnswer& body) {
 static void put(Writer& out, const AuditFinding& body) {
   put(out, body.round);
   out.u8(static_cast<std::uint8_t>(body.step));
-  put(out, body.blamed);
+  put_set(out, body.blamed);
 }
 static void get(Reader& in, AuditFinding& body) {
   get(in, body.round);
   body.step = get_enumeration<sealing::AuditStep>(in, 2);
-  get_ascending(in, body.blamed);
+  get_set(in, body.blamed);
 }
 static void put(Writer& out, const AuditConsent& body) {
   put(out, body.round);
@@ -445,11 +517,12 @@ static void get(Reader& in, AuditConsent& body) {
 }
 static void put(Writer& out, const PublishKey& body) {
   put(out, body.round);
-  out.digest(body.set_digest).digest(body.masked_key);
+  if (out.form() == IntegerForm::fixed) out.digest(body.set_digest);
+  out.digest(body.masked_key);
 }
 static void get(Reader& in, PublishKey& body) {
   get(in, body.round);
-  body.set_digest = in.digest();
+  if (in.form() == IntegerForm::fixed) body.set_digest = in.digest();
   body.masked_key = in.digest();
 }
 static void put(Writer& out, const NotSent& body) {
@@ -474,7 +547,7 @@ void get(Reader& in, AlignmentRecord& record) {
   record.threshold = in.u16();
   record.cap = in.u64();
   record.support = in.u32();
-  get_ascending(in, record.members);
+  get_set(in, record.members);
   record.slots = get_hospitals(in);
   record.chunk_log2 = in.u8();
   record.circuit = in.digest();
@@ -501,10 +574,10 @@ void get(Reader& in, AlignCommit& body) {
   body.input = in.digest();
 }
 static void put(Writer& out, const AlignAck& body) {
-  put(out, body.matched);
+  put_set(out, body.matched);
 }
 static void get(Reader& in, AlignAck& body) {
-  get_ascending(in, body.matched);
+  get_set(in, body.matched);
 }
 static void put(Writer&, const AlignFix&) {}
 static void get(Reader&, AlignFix&) {}
@@ -555,8 +628,12 @@ static void get(Reader& in, RotateBoxKey& body) {
 }
 
 /// All but the signature.
-static void put_signed_part(Writer& out, const Transaction& transaction) {
-  out.u8(transaction_version).digest(transaction.consortium);
+static void put_transaction(Writer& out, const Transaction& transaction) {
+  if (out.form() == IntegerForm::compact) {
+    out.u8(carried_version);
+  } else {
+    out.u8(signed_version).digest(transaction.consortium);
+  }
   put(out, transaction.sender);
   out.u64(transaction.sequence);
   put(out, transaction.expiry);
@@ -578,6 +655,11 @@ void put(Writer& out, const std::vector<HospitalId>& ids) {
 }
 
 void put(Writer& out, const std::vector<sealing::SetMember>& set) {
+  if (out.form() == IntegerForm::compact) {
+    std::vector<HospitalId> ids;
+    for (const auto& member : set) ids.push_back(member.hospital);
+    return put_set(out, ids);
+  }
   out.list(set, [](Writer& w, const sealing::SetMember& member) {
     put(w, member.hospital);
     w.digest(member.manifest);
@@ -603,10 +685,11 @@ void put(Writer& out, const Policy& policy) {
   const bool data_rules = has_data_rules(policy);
   const bool opening_rules = has_opening_rules(policy);
   const bool blob_rules = has_blob_rules(policy);
+  const bool credit_rules = has_credit_rules(policy);
   out.u8(static_cast<std::uint8_t>(
       topology | (budgets ? budgets_follow : 0U) | (box_rules ? box_rules_follow : 0U) |
       (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U) |
-      (blob_rules ? blob_rules_follow : 0U)));
+      (blob_rules ? blob_rules_follow : 0U) | (credit_rules ? credit_rules_follow : 0U)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -626,6 +709,10 @@ void put(Writer& out, const Policy& policy) {
   if (opening_rules)
     out.u8(static_cast<std::uint8_t>(policy.audit)).u8(static_cast<std::uint8_t>(policy.delivery));
   if (blob_rules) out.u32(policy.challenge_heights).u32(policy.retention_heights);
+  if (credit_rules) {
+    out.u8(static_cast<std::uint8_t>(policy.credit_scale)).u32(policy.credit_epoch_rounds);
+    out.u16(policy.decay_percent);
+  }
 }
 
 void put(Writer& out, const Propose& body) {
@@ -648,7 +735,12 @@ void put(Writer& out, const OpenRound& body) {
 
 void put(Writer& out, const SubmitManifest& body) {
   put(out, body.round);
-  out.bytes(body.manifest.encode()).u64(body.claimed_patterns);
+  if (out.form() == IntegerForm::compact) {
+    for (const Digest* own : own_digests(body.manifest)) out.digest(*own);
+  } else {
+    out.bytes(body.manifest.encode());
+  }
+  out.u64(body.claimed_patterns);
 }
 
 void put(Writer& out, const Answer& body) {
@@ -658,7 +750,7 @@ void put(Writer& out, const Answer& body) {
 
 void put(Writer& out, const ResultAttest& body) {
   put(out, body.round);
-  out.digest(body.values).digest(body.body_sum_root).digest(body.key);
+  out.digest(body.result);
 }
 
 void put(Writer& out, const AuditCall& body) {
@@ -672,7 +764,7 @@ void put(Writer& out, const AlignmentRecord& record) {
   put_array(out, record.session);
   out.u8(static_cast<std::uint8_t>(record.subject)).digest(record.schema).digest(record.dictionary);
   out.u64(record.cells).u16(record.threshold).u64(record.cap).u32(record.support);
-  put(out, record.members);
+  put_set(out, record.members);
   put(out, record.slots);
   out.u8(record.chunk_log2).digest(record.circuit);
   out.u32(record.commit_heights).u32(record.deliver_heights).u32(record.compute_heights);
@@ -782,13 +874,13 @@ auto name_of(const Body& body) -> std::string_view {
 
 auto Transaction::signing_digest() const -> Digest {
   Writer out;
-  put_signed_part(out, *this);
+  put_transaction(out, *this);
   return tagged_hash("consilium/ledger/1/transaction", {out.view()});
 }
 
 auto Transaction::encode() const -> Bytes {
-  Writer out;
-  put_signed_part(out, *this);
+  Writer out(IntegerForm::compact);
+  put_transaction(out, *this);
   out.fixed(signature.bytes);
   return out.take();
 }
@@ -797,10 +889,9 @@ auto Transaction::decode(BytesView bytes) -> Result<Transaction> {
   if (bytes.size() > transaction_bytes_max)
     return fail("transaction_too_large", "transaction",
                 "A transaction has at most 64 KiB; long parts travel as blobs.");
-  Reader in(bytes, "transaction");
+  Reader in(bytes, "transaction", IntegerForm::compact);
   Transaction transaction;
-  if (in.u8() != transaction_version) in.reject();
-  transaction.consortium = in.digest();
+  if (in.u8() != carried_version) in.reject();
   get(in, transaction.sender);
   transaction.sequence = in.u64();
   get(in, transaction.expiry);
@@ -813,6 +904,11 @@ auto Transaction::decode(BytesView bytes) -> Result<Transaction> {
 auto sign_transaction(Transaction transaction, const sealing::SigningKey& key) -> Transaction {
   transaction.signature = key.sign(transaction.signing_digest().view());
   return transaction;
+}
+
+auto result_digest(const Digest& values, const Digest& body_sum_root, const Digest& key) -> Digest {
+  return tagged_hash("consilium/ledger/1/result",
+                     {values.view(), body_sum_root.view(), key.view()});
 }
 
 auto menu_digest(sealing::Purpose purpose, BytesView plan) -> Digest {

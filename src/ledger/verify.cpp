@@ -1,118 +1,15 @@
-// The auditor's way: everything again from the blocks, and every credit by a computation that
-// shares no line with the one that paid.
+// The auditor's way: everything again from the blocks, and every credit and every audit by
+// computations of their own.
 
 #include <algorithm>
 #include <vector>
 
+#include "consilium/ledger/statement.hpp"
 #include "consilium/ledger/store.hpp"
 #include "consilium/sealing/privacy_account.hpp"
 
 namespace consilium::ledger {
 namespace {
-
-struct Claim {
-  HospitalId id;
-  std::uint64_t weight = 0;
-  std::uint64_t paid = 0;
-};
-
-/// One credit after another to whoever is furthest below its due, d·total(w) − paid·total: with
-/// whole parts given first this is the method of largest remainders, worked out by comparing
-/// fractions instead of sorting remainders.
-void divide(std::uint64_t pool, std::vector<Claim>& claims) {
-  std::uint64_t total = 0;
-  for (const Claim& claim : claims) total += claim.weight;
-  if (total == 0) return;
-  std::uint64_t left = pool;
-  for (Claim& claim : claims) {
-    // pool·weight/total without the product: quotient and remainder of the pool first.
-    claim.paid = pool / total * claim.weight + pool % total * claim.weight / total;
-    left -= claim.paid;
-  }
-  std::vector<bool> served(claims.size(), false);
-  for (; left > 0; --left) {
-    std::size_t best = claims.size();
-    std::uint64_t best_due = 0;
-    for (std::size_t i = 0; i < claims.size(); ++i) {
-      if (served[i] || claims[i].weight == 0) continue;
-      const std::uint64_t due = pool * claims[i].weight - claims[i].paid * total;
-      const bool better = best == claims.size() || due > best_due ||
-                          (due == best_due && claims[i].id < claims[best].id);
-      if (!better) continue;
-      best = i;
-      best_due = due;
-    }
-    if (best == claims.size()) return;
-    served[best] = true;
-    ++claims[best].paid;
-  }
-}
-
-/// ⌊√value⌋ bit by bit from the top.
-auto root_by_bits(std::uint64_t value) -> std::uint64_t {
-  std::uint64_t root = 0;
-  for (std::uint64_t bit = std::uint64_t{1} << 31U; bit > 0; bit >>= 1U) {
-    const std::uint64_t tried = root | bit;
-    if (tried <= value / tried) root = tried;
-  }
-  return root;
-}
-
-using Account = std::map<HospitalId, std::uint64_t>;
-
-void book_all(const std::vector<Claim>& claims, Account& account) {
-  for (const Claim& claim : claims) account[claim.id] += claim.paid;
-}
-
-auto credits_of(const RoundRecord& round) -> Account {
-  std::vector<Claim> pools{{HospitalId{1}, round.policy.data_percent},
-                           {HospitalId{2}, round.policy.verify_percent},
-                           {HospitalId{3}, round.policy.pack_percent}};
-  divide(round.policy.round_pool, pools);
-
-  std::vector<Claim> data;
-  bool anybody_claims = false;
-  for (const auto& [hospital, digest] : round.set) {
-    if (round.manifests.at(hospital).claimed_patterns != 0) anybody_claims = true;
-  }
-  for (const auto& [hospital, digest] : round.set) {
-    const std::uint64_t claimed = round.manifests.at(hospital).claimed_patterns;
-    Claim claim{hospital, 1, 0};
-    if (anybody_claims) claim.weight = root_by_bits(std::min(claimed, round.policy.align_cap));
-    if (round.equivocations.count(hospital) != 0 ||
-        std::count(round.not_shown.begin(), round.not_shown.end(), hospital) != 0)
-      claim.weight = 0;
-    data.push_back(claim);
-  }
-  if (std::all_of(data.begin(), data.end(), [](const Claim& c) { return c.weight == 0; })) {
-    for (Claim& claim : data) claim.weight = 1;
-  }
-  divide(pools[0].paid, data);
-
-  std::vector<Claim> verify;
-  for (const HospitalId miner : round.miners) {
-    const auto attested = round.attests.find(miner);
-    if (attested == round.attests.end()) continue;
-    Claim claim{miner, 0, 0};
-    for (const HospitalId hospital : attested->second) {
-      for (const auto& member : round.set) claim.weight += member.hospital == hospital ? 1U : 0U;
-    }
-    verify.push_back(claim);
-  }
-  divide(pools[1].paid, verify);
-
-  Account account;
-  book_all(data, account);
-  book_all(verify, account);
-  account[round.packer] += pools[2].paid;
-  std::erase_if(account, [](const auto& entry) { return entry.second == 0; });
-  return account;
-}
-
-auto without_zeros(Account account) -> Account {
-  std::erase_if(account, [](const auto& entry) { return entry.second == 0; });
-  return account;
-}
 
 __extension__ using Wide = unsigned __int128;
 
@@ -220,28 +117,17 @@ auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
     report.transactions += block.transactions.size();
   }
 
-  Account recomputed;
-  for (const auto& [id, round] : ledger.rounds()) {
-    const bool pays =
-        round.state == RoundState::accepted && round.open.purpose == sealing::Purpose::update;
-    const Account credits = pays ? credits_of(round) : Account{};
-    if (credits != without_zeros(round.rewards))
-      return fail("credits_differ", file.string() + ", round " + std::to_string(id.value),
-                  "The round's rewards are not what its records give.");
-    for (const auto& [member, amount] : credits) recomputed[member] += amount;
+  auto accounts = credit_statements(ledger);
+  if (!accounts) {
+    Error error = std::move(accounts.error());
+    error.place = file.string() + ", " + error.place;
+    return tl::unexpected(std::move(error));
   }
-  for (const auto& [id, member] : ledger.members()) {
-    const auto found = recomputed.find(id);
-    const std::uint64_t credits = found == recomputed.end() ? 0 : found->second;
-    const auto offence = ledger.offences().find(id);
-    const std::uint64_t withheld =
-        offence == ledger.offences().end() ? 0 : offence->second.withheld();
-    if (credits != member.credits + withheld)
-      return fail("credits_differ", file.string() + ", member " + member.info.name,
-                  "The member's credits are not the sum of its rewards.");
-    report.credits += credits;
-    report.credits_withheld += withheld;
-    report.credits_by_member[member.info.name] += member.credits;
+  for (const auto& [id, account] : *accounts) {
+    report.credits += account.balance;
+    report.credits_withheld += account.withheld;
+    report.credits_by_member[ledger.members().at(id).info.name] +=
+        account.balance - account.withheld;
   }
   CONSILIUM_CHECK(verify_privacy(ledger, file.string()));
   CONSILIUM_CHECK(verify_audits(ledger, file.string()));

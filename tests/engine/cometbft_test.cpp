@@ -126,7 +126,7 @@ class RealChain : public ::testing::Test {
   /// Submits a block's transactions one after the other, to whoever is up.
   void carry(const ledger::Block& block) {
     for (const auto& bytes : block.transactions) {
-      const auto transaction = must(ledger::Transaction::decode(bytes));
+      const auto transaction = must(ledger::Transaction::decode(bytes, consortium_->ledger));
       submit(transaction);
     }
   }

@@ -1,5 +1,6 @@
 #include "consilium/foundation/codec.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <unordered_set>
@@ -100,16 +101,16 @@ auto made(Random& random) -> Everything {
   return e;
 }
 
-auto encoded(const Everything& e) -> Bytes {
-  Writer out;
+auto encoded(const Everything& e, IntegerForm form = IntegerForm::fixed) -> Bytes {
+  Writer out(form);
   out.u8(e.u8).u16(e.u16).u32(e.u32).u64(e.u64).i64(e.i64).boolean(e.boolean);
   out.f32(e.f32).f64(e.f64).digest(e.digest).fixed(e.fixed).bytes(e.bytes).text(e.text);
   out.list(e.list, [](Writer& writer, std::uint32_t item) { writer.u32(item); });
   return out.take();
 }
 
-auto decoded(BytesView bytes) -> Result<Everything> {
-  Reader in(bytes, "everything");
+auto decoded(BytesView bytes, IntegerForm form = IntegerForm::fixed) -> Result<Everything> {
+  Reader in(bytes, "everything", form);
   Everything e{};
   e.u8 = in.u8();
   e.u16 = in.u16();
@@ -126,6 +127,72 @@ auto decoded(BytesView bytes) -> Result<Everything> {
   e.list = in.list(100, [](Reader& reader) { return reader.u32(); });
   CONSILIUM_CHECK(in.finish());
   return e;
+}
+
+TEST(CompactCodec, reads_back_what_it_wrote_and_nothing_shorter) {
+  SeededRandom random(7, "codec");
+  for (int round = 0; round < 200; ++round) {
+    const Everything e = made(random);
+    const Bytes bytes = encoded(e, IntegerForm::compact);
+    const auto again = decoded(bytes, IntegerForm::compact);
+    ASSERT_TRUE(again) << "round " << round << ": " << again.error().message();
+    ASSERT_EQ(*again, e) << "round " << round;
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+      ASSERT_FALSE(decoded(BytesView(bytes).first(size), IntegerForm::compact)) << size;
+  }
+}
+
+TEST(CompactCodec, takes_a_byte_for_each_seven_bits) {
+  const auto size = [](std::uint64_t value) {
+    Writer out(IntegerForm::compact);
+    out.u64(value);
+    return out.view().size();
+  };
+  EXPECT_EQ(size(0), 1U);
+  EXPECT_EQ(size(127), 1U);
+  EXPECT_EQ(size(128), 2U);
+  EXPECT_EQ(size(16'383), 2U);
+  EXPECT_EQ(size(16'384), 3U);
+  EXPECT_EQ(size(std::numeric_limits<std::uint64_t>::max()), 10U);
+}
+
+TEST(CompactCodec, has_one_encoding_of_every_number_and_no_bytes_without_one) {
+  // Strings of up to three bytes: what reads, writes back as it was.
+  std::size_t numbers = 0;
+  for (std::uint32_t bits = 0; bits < (1U << 24U); bits += bits < (1U << 16U) ? 1U : 7U) {
+    const Bytes three{static_cast<std::uint8_t>(bits), static_cast<std::uint8_t>(bits >> 8U),
+                      static_cast<std::uint8_t>(bits >> 16U)};
+    for (std::size_t size = 1; size <= 3; ++size) {
+      const BytesView bytes = BytesView(three).first(size);
+      Reader in(bytes, "number", IntegerForm::compact);
+      const std::uint16_t value = in.u16();
+      if (!in.finish()) continue;
+      Writer out(IntegerForm::compact);
+      out.u16(value);
+      ASSERT_TRUE(std::ranges::equal(out.view(), bytes)) << value;
+      ++numbers;
+    }
+  }
+  EXPECT_GT(numbers, 16'384U);
+  for (std::uint32_t value = 0; value <= 0xffffU; ++value) {
+    Writer out(IntegerForm::compact);
+    out.u16(static_cast<std::uint16_t>(value));
+    Reader in(out.view(), "number", IntegerForm::compact);
+    ASSERT_EQ(in.u16(), value);
+    ASSERT_TRUE(in.finish());
+  }
+  const auto refused = [](const Bytes& bytes) {
+    Reader in(bytes, "number", IntegerForm::compact);
+    (void)in.u64();
+    return !in.finish();
+  };
+  EXPECT_TRUE(refused({0x80, 0x00})) << "a zero at the end says nothing";
+  EXPECT_TRUE(refused(Bytes(11, 0x80)));
+  Bytes top(9, 0xff);
+  top.push_back(0x01);
+  EXPECT_FALSE(refused(top)) << "2^64 - 1";
+  top.back() = 0x02;
+  EXPECT_TRUE(refused(top)) << "a bit that no number has";
 }
 
 TEST(Codec, reads_back_what_it_wrote) {

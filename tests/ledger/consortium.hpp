@@ -245,7 +245,8 @@ class Consortium {
                         digest_of("share " + std::to_string(who.value))};
   }
   auto result_body(std::string_view values = "values") -> ResultAttest {
-    return ResultAttest{round().id, digest_of(values), digest_of("root"), digest_of("key")};
+    return ResultAttest{round().id,
+                        result_digest(digest_of(values), digest_of("root"), digest_of("key"))};
   }
   void open_sum(const std::vector<HospitalId>& who) {
     for (const HospitalId miner : who) ASSERT_EQ(send_as(miner, share_body(miner)), "ok");

@@ -53,7 +53,7 @@ TEST(Envelope, any_flipped_bit_is_refused) {
   for (std::size_t bit = 0; bit < bytes.size() * 8; bit += 3) {
     Bytes flipped = bytes;
     flipped[bit / 8] = static_cast<std::uint8_t>(flipped[bit / 8] ^ (1U << (bit % 8)));
-    const auto read = Transaction::decode(flipped);
+    const auto read = Transaction::decode(flipped, c.ledger);
     if (read) {
       EXPECT_FALSE(c.ledger.check(*read)) << "bit " << bit;
     }

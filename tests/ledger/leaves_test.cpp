@@ -51,7 +51,7 @@ TEST(Leaf, of_a_round_holds_every_field) {
                          [](R& r) { r.packer = id(1); },
                          [](R& r) { r.ready = {id(1)}; },
                          [&](R& r) { r.share_sums[id(1)] = d; },
-                         [&](R& r) { r.results[id(1)].values = d; },
+                         [&](R& r) { r.results[id(1)].result = d; },
                          [](R& r) { r.opened_sum = ResultAttest{}; },
                          [&](R& r) { r.vote_commits[id(1)] = d; },
                          [](R& r) { r.votes[id(1)] = false; },

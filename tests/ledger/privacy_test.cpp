@@ -112,7 +112,8 @@ TEST(Privacy, figures_travel_only_when_there_are_some) {
   open.noise_sigma2 = sigma2;
   open.clip_l2 = norm;
   const Bytes noisy = bytes_of(open);
-  EXPECT_EQ(noisy.size(), plain + 17);
+  // The marker makes hospitals_max five bytes; then come σ², the norm and the unit.
+  EXPECT_EQ(noisy.size(), plain + 4 + 4 + 2 + 1);
   const auto back = Transaction::decode(noisy);
   ASSERT_TRUE(back);
   const auto& body = std::get<OpenRound>(back->body);

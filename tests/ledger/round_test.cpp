@@ -25,7 +25,7 @@ TEST(Round, walks_from_open_to_a_model_everybody_has) {
   c.open_sum({id(1), id(2), id(3)});
   EXPECT_EQ(c.state(), "judging");
   ASSERT_TRUE(c.round().opened_sum);
-  EXPECT_EQ(c.round().opened_sum->values, digest_of("values"));
+  EXPECT_EQ(c.round().opened_sum->result, c.result_body().result);
   c.vote();
   EXPECT_EQ(c.state(), "accepted");
   EXPECT_TRUE(c.ledger.models().empty());
@@ -389,7 +389,7 @@ TEST(ResultAttest, opens_when_a_quorum_says_the_same) {
   EXPECT_EQ(c.state(), "opening");
   EXPECT_EQ(c.send_as(id(4), c.result_body()), "ok");
   EXPECT_EQ(c.state(), "judging");
-  EXPECT_EQ(c.round().opened_sum->values, digest_of("values"));
+  EXPECT_EQ(c.round().opened_sum->result, c.result_body().result);
   EXPECT_EQ(c.send_as(id(1), Decide{c.round().id}), "too_early");
 }
 

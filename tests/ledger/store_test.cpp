@@ -362,7 +362,8 @@ TEST_F(Store, sequencer_orders_and_a_follower_arrives_at_the_same_digest) {
   std::size_t made = 0;
   for (const Block& block : c.blocks) {
     for (const Bytes& bytes : block.transactions)
-      ASSERT_EQ(code(sequencer.submit(*Transaction::decode(bytes))), "ok");
+      ASSERT_EQ(code(sequencer.submit(*Transaction::decode(bytes, sequencer.store().ledger()))),
+                "ok");
     const auto done = sequencer.make_block(true);
     ASSERT_TRUE(done);
     EXPECT_TRUE(*done);

@@ -400,16 +400,19 @@ void World::deliver() {
   });
   network_.shuffle(std::span(due));
   for (const Message& message : due) {
-    const auto transaction = ledger::Transaction::decode(message.transaction);
-    if (!transaction) {
+    const auto apply = [&](std::size_t chain) {
+      const auto transaction =
+          ledger::Transaction::decode(message.transaction, *chains_[chain].ledger);
+      // A refusal is no fault: it may be a repetition, or late, or meant for another chain.
+      if (!transaction || (takes && !takes(chain, *transaction))) return;
+      (void)chains_[chain].ledger->apply(*transaction);
+    };
+    if (!ledger::Transaction::decode(message.transaction)) {
       found("a transaction does not read back");
       continue;
     }
     for (std::size_t chain = 0; chain < chains_.size(); ++chain) {
-      if (chain != message.chain && !mirrors) continue;
-      if (takes && !takes(chain, *transaction)) continue;
-      // A refusal is no fault: it may be a repetition, or late, or meant for another chain.
-      (void)chains_[chain].ledger->apply(*transaction);
+      if (chain == message.chain || mirrors) apply(chain);
     }
   }
 }

@@ -9,9 +9,15 @@
 
 namespace consilium {
 
+/// How integers and lengths are written. `compact` is for what travels and is kept in numbers:
+/// u16 to u64 take one byte for each seven bits they need (LEB128), and no more, so one value still
+/// has one encoding. What is signed or hashed is `fixed`.
+enum class IntegerForm : std::uint8_t { fixed = 0, compact = 1 };
+
 /// Writes little-endian integers, and lengths as u32 before variable parts.
 class Writer {
  public:
+  explicit Writer(IntegerForm form = IntegerForm::fixed) : form_(form) {}
   auto u8(std::uint8_t v) -> Writer&;
   auto u16(std::uint16_t v) -> Writer&;
   auto u32(std::uint32_t v) -> Writer&;
@@ -34,9 +40,13 @@ class Writer {
   }
   [[nodiscard]] auto view() const -> BytesView { return out_; }
   [[nodiscard]] auto take() -> Bytes { return std::move(out_); }
+  [[nodiscard]] auto form() const -> IntegerForm { return form_; }
 
  private:
+  template <typename Unsigned>
+  auto integer(Unsigned v) -> Writer&;
   Bytes out_;
+  IntegerForm form_;
 };
 
 /// Reads what Writer wrote. The first bad read makes every later one fail, so a decoder may read
@@ -44,7 +54,9 @@ class Writer {
 /// failure are zero, texts and bytes empty. Never allocates more than the input's own size.
 class Reader {
  public:
-  explicit Reader(BytesView in, std::string_view place = "message") : in_(in), place_(place) {}
+  explicit Reader(BytesView in, std::string_view place = "message",
+                  IntegerForm form = IntegerForm::fixed)
+      : in_(in), place_(place), form_(form) {}
   auto u8() -> std::uint8_t;
   auto u16() -> std::uint16_t;
   auto u32() -> std::uint32_t;
@@ -68,6 +80,7 @@ class Reader {
     return out;
   }
   [[nodiscard]] auto ok() const -> bool { return ok_; }
+  [[nodiscard]] auto form() const -> IntegerForm { return form_; }
   [[nodiscard]] auto rest() const -> std::size_t { return in_.size() - at_; }
   /// Marks the input as bad for a reason the caller found (a value out of range, a wrong order).
   void reject() { ok_ = false; }
@@ -76,8 +89,13 @@ class Reader {
 
  private:
   auto take(std::size_t size) -> BytesView;
+  template <typename Unsigned>
+  auto integer() -> Unsigned;
+  /// One of at most `limit` in as many bytes as it needs; anything else fails.
+  auto compact(std::uint64_t limit) -> std::uint64_t;
   BytesView in_;
   std::string place_;
+  IntegerForm form_;
   std::size_t at_ = 0;
   bool ok_ = true;
 };

@@ -9,7 +9,8 @@
 /// Always true, and checked after every block:
 ///   - heights grow by exactly one;
 ///   - a sender's sequence numbers have no gaps and no repeats;
-///   - the credits of all members, paid and withheld, add up to the pools of all accepted rounds;
+///   - the credits of all members, with what they lost and what is withheld, add up to the pools
+///     of all accepted rounds;
 ///   - a set that was opened is a union of cells of its family's partition;
 ///   - nothing in the state can identify a patient.
 
@@ -45,7 +46,9 @@ struct Member {
   bool active = true;
   Height since;
   std::uint64_t sequence = 0;  ///< last used
+  /// What is left of what was paid for data, verification and packing, and what was lost of it.
   std::uint64_t credits = 0, credits_data = 0, credits_verify = 0, credits_pack = 0;
+  std::uint64_t credits_lost = 0;
   /// What rounds of each purpose have cost this hospital in privacy, in the order of the policy's
   /// budgets. Never falls: a round that was opened is paid for, whatever became of it.
   std::array<std::uint64_t, 4> rho_spent_micro{};
@@ -164,6 +167,8 @@ struct RoundRecord {
   std::vector<HospitalId> stood_down;  ///< miners that never publish for it (aborted rounds)
   std::map<HospitalId, FailureWord> failure_words;
   std::optional<AuditRecord> audit;
+  /// Whose claim the council refused, and when, after the round was paid.
+  std::map<HospitalId, Height> claims_refused;
   std::vector<HospitalId> blamed;  ///< found out by the audit: answers and findings are above
   std::map<HospitalId, Digest> masked_keys;  ///< delivery C, by member of the set
   std::vector<HospitalId> not_sent;          ///< delivery C: who never sent for the set

@@ -18,6 +18,8 @@
 
 namespace consilium::ledger {
 
+class State;
+
 enum class Topology : std::uint8_t { central = 1, committee = 2 };
 enum class MemberRole : std::uint8_t {
   hospital = 1,
@@ -29,6 +31,13 @@ enum class AuditPolicy : std::uint8_t {
   none = 0,     ///< nothing: the round ends, and nobody is named
   witness = 1,  ///< two coefficients of every witness: is the key the one that was shared?
   data = 2      ///< then, if the council or everybody concerned agrees, eight of every update
+};
+
+/// What the credits for data grow with, of the patterns that a hospital claims: both ways the
+/// second thousand is worth less than the first.
+enum class CreditScale : std::uint8_t {
+  root = 0,   ///< ⌊√claimed⌋
+  digits = 1  ///< binary digits of it: one step more for twice as much
 };
 
 struct MemberInfo {
@@ -91,6 +100,11 @@ struct Policy {
   std::uint32_t challenge_heights = 20;
   /// So long after a round is closed nodes keep its blobs; 0: for ever.
   std::uint32_t retention_heights = 0;
+  CreditScale credit_scale = CreditScale::root;
+  /// After so many accepted updates everybody loses decay_percent of its credits, rounded down;
+  /// 0 and 0: credits stay.
+  std::uint32_t credit_epoch_rounds = 0;
+  std::uint16_t decay_percent = 0;
   auto operator==(const Policy&) const -> bool = default;
 };
 
@@ -150,12 +164,18 @@ struct ProposeUpgrade {
 struct ProposeRelease {
   HospitalId member;
 };
+/// The council refuses what a hospital claimed in a round that was paid: the data part is lost, and
+/// nobody gains it. Until eight more updates were accepted.
+struct ProposeClaimRefusal {
+  RoundId round;
+  HospitalId hospital;
+};
 /// A proposal is open until expiry; the proposer's vote is counted as yes. Accepted the moment more
 /// than two thirds of the hospitals (the target left out) said yes, refused when that cannot happen
 /// any more.
 struct Propose {
   std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema, ProposeAudit,
-               ProposeUpgrade, ProposeRelease>
+               ProposeUpgrade, ProposeRelease, ProposeClaimRefusal>
       what;
 };
 struct Vote {
@@ -269,10 +289,15 @@ struct PublishShare {
   Digest set_digest;
   Digest share_sum;
 };  ///< blob
+/// What a miner opened: result_digest() of it.
 struct ResultAttest {
   RoundId round;
-  Digest values, body_sum_root, key;
+  Digest result;
 };
+/// H("consilium/ledger/1/result", values, body sums' root, key): one digest of everything an
+/// opening gives (sealing-spec §7), since results are only ever compared whole.
+[[nodiscard]] auto result_digest(const Digest& values, const Digest& body_sum_root,
+                                 const Digest& key) -> Digest;
 struct VoteCommit {
   RoundId round;
   Digest commitment;
@@ -435,11 +460,21 @@ struct Transaction {
   Body body;
   sealing::Signature signature;
 
-  /// The bytes that are signed: H("consilium/ledger/1/transaction", encoding without signature).
+  /// What is signed: H("consilium/ledger/1/transaction", every field of it but the signature), also
+  /// those that `encode` leaves out.
   [[nodiscard]] auto signing_digest() const -> Digest;
+  /// What travels and stands in blocks, as short as it gets: without what every ledger that can
+  /// judge it knows (the consortium, a manifest's round, the frozen set's digests), integers and
+  /// lists of hospitals in as few bytes as they need (docs/decisions/0050). A list that should be
+  /// ascending and is not has no encoding: what it gives is refused by `decode`.
   [[nodiscard]] auto encode() const -> Bytes;
-  /// Errors: `bad_encoding`, `transaction_too_large`.
+  /// What `encode` left out is empty. Errors: `bad_encoding`, `transaction_too_large`.
   [[nodiscard]] static auto decode(BytesView bytes) -> Result<Transaction>;
+  /// The whole transaction as its sender signed it, if the sender's ledger agrees with this one;
+  /// otherwise its signature does not hold. Errors: those above; `unknown_round`, `too_early` (the
+  /// round's seed is not known yet), `stale_context` (it is about a frozen set, and there is none):
+  /// catch up with the ledger and sign again.
+  [[nodiscard]] static auto decode(BytesView bytes, const State& state) -> Result<Transaction>;
 };
 [[nodiscard]] auto sign_transaction(Transaction transaction, const sealing::SigningKey& key)
     -> Transaction;
