@@ -80,7 +80,7 @@ auto commit_of(const abci::CommitInfo& commit) -> std::vector<CommitVote> {
 template <typename Message>
 auto block_of(const Message& message, const abci::CommitInfo& commit) -> ProposedBlock {
   return {static_cast<std::uint64_t>(message.height()), transactions_of(message.txs()),
-          commit_of(commit)};
+          commit_of(commit), message.misbehavior_size() > 0};
 }
 
 template <typename Updates>
@@ -109,6 +109,8 @@ void answer_finalize(Application& application, const abci::RequestFinalizeBlock&
   }
   put_validators(*out->mutable_validator_updates(), done->validator_updates);
   out->set_app_hash(text_of(done->app_hash.bytes));
+  if (done->app_version)
+    out->mutable_consensus_param_updates()->mutable_version()->set_app(*done->app_version);
 }
 
 void answer_consensus(Application& application, const abci::Request& request,
@@ -179,7 +181,7 @@ auto answer_abci(Application& application, BytesView bytes) -> Result<AbciAnswer
       const auto info = application.info();
       auto* out = response.mutable_info();
       out->set_data("consilium");
-      out->set_app_version(app_version);
+      out->set_app_version(info.app_version);
       out->set_last_block_height(static_cast<std::int64_t>(info.height));
       if (info.height > 0) out->set_last_block_app_hash(text_of(info.app_hash.bytes));
       break;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "consilium/foundation/clock.hpp"
 #include "consilium/foundation/codec.hpp"
@@ -19,6 +20,7 @@ constexpr std::string_view app_tag = "consilium/engine/1/app";
 constexpr std::size_t rule_bytes_max = 16U << 10U;
 /// So many transactions of one sender may wait behind each other.
 constexpr std::uint64_t waiting_of_one_sender_max = 10'000;
+constexpr std::size_t reported_max = 1000;
 
 /// The height a tick is for; nothing when it is none.
 auto decode_tick(BytesView bytes) -> std::optional<Height> {
@@ -50,15 +52,18 @@ struct Application::Parts {
   std::uint64_t engine_height = 0;
   ValidatorRule validators;
   Digest committed_hash;
+  std::uint32_t committed_version = 1;
   // As finalized and not committed.
   struct Finalized {
     std::uint64_t engine_height = 0;
     ValidatorRule validators;
     std::optional<ledger::Block> block;
+    bool reports_double_signing = false;
   };
   std::optional<Finalized> finalized;
 
   std::map<HospitalId, std::uint64_t> last_waiting;  ///< of a sender, in the mempool
+  std::vector<std::uint64_t> reported;               ///< engine heights, not asked for yet
   std::int64_t block_made_ms = 0, engine_moved_ms = 0;
 
   [[nodiscard]] auto ledger() const -> const ledger::Ledger& { return store.ledger(); }
@@ -68,7 +73,7 @@ struct Application::Parts {
   }
   [[nodiscard]] auto app_hash(const ValidatorRule& rule) const -> Digest {
     Writer engine;
-    engine.u64(app_version).fixed(rule.encode());
+    engine.u64(ledger().next_app_version()).fixed(rule.encode());
     return tagged_hash(app_tag, {ledger().digest().view(), engine.view()});
   }
   void drop_finalized() {
@@ -121,6 +126,7 @@ auto Application::open(ledger::LedgerStore store, Settings settings, const Clock
     parts->validators = ValidatorRule({{HospitalId{1}, *founder.validator_key}});
   }
   parts->committed_hash = parts->app_hash(parts->validators);
+  parts->committed_version = parts->ledger().next_app_version();
   parts->block_made_ms = parts->engine_moved_ms = clock.monotonic_ms();
   return std::unique_ptr<Application>(new Application(std::move(parts)));
 }
@@ -129,7 +135,7 @@ auto Application::info() -> EngineInfo {
   const std::lock_guard lock(parts_->one_at_a_time);
   // Anybody may ask at any time, also between a block's end and its commit: nothing changes here.
   if (parts_->engine_height == 0) return {};
-  return {parts_->engine_height, parts_->committed_hash};
+  return {parts_->engine_height, parts_->committed_hash, parts_->committed_version};
 }
 
 auto Application::init_chain(std::string_view app_state) -> Result<std::vector<ValidatorPower>> {
@@ -209,6 +215,8 @@ auto Application::finalize_block(const ProposedBlock& block) -> Result<Finalized
     return fail("wrong_height", "engine block " + std::to_string(block.height),
                 "This node's ledger was committed at engine height " +
                     std::to_string(p.engine_height) + ": restore both from one backup.");
+  // Without the rules that were voted for, this node stops before the first block by them.
+  CONSILIUM_CHECK(p.ledger().knows_next_version());
   FinalizedBlock out;
   bool ticked = false;
   std::size_t accepted = 0;
@@ -216,11 +224,14 @@ auto Application::finalize_block(const ProposedBlock& block) -> Result<Finalized
     out.verdicts.push_back(p.build(bytes, ticked));
     accepted += out.verdicts.back() ? 1U : 0U;
   }
-  Parts::Finalized finalized{block.height, p.validators, std::nullopt};
+  Parts::Finalized finalized{block.height, p.validators, std::nullopt,
+                             block.reports_double_signing};
   if (accepted > 0) finalized.block = p.store.end_block();
   out.validator_updates = finalized.validators.update(p.ledger().validators(), block.last_commit,
                                                       block.height, finalized.block.has_value());
   out.app_hash = p.app_hash(finalized.validators);
+  if (const std::uint32_t version = p.ledger().next_app_version(); version != p.committed_version)
+    out.app_version = version;
   p.finalized = std::move(finalized);
   return out;
 }
@@ -242,6 +253,9 @@ auto Application::commit() -> Result<void> {
   p.engine_height = finalized.engine_height;
   p.validators = std::move(finalized.validators);
   p.committed_hash = p.app_hash(p.validators);
+  p.committed_version = p.ledger().next_app_version();
+  if (finalized.reports_double_signing && p.reported.size() < reported_max)
+    p.reported.push_back(p.engine_height);
   p.engine_moved_ms = p.clock.monotonic_ms();
   if (finalized.block) p.block_made_ms = p.engine_moved_ms;
   // Whoever has nothing waiting any more may begin anew; others keep their place in the queue.
@@ -265,6 +279,11 @@ auto Application::blocks_after(Height height, std::size_t count_max)
     out.push_back(std::move(block));
   }
   return out;
+}
+
+auto Application::take_reported() -> std::vector<std::uint64_t> {
+  const std::lock_guard lock(parts_->one_at_a_time);
+  return std::exchange(parts_->reported, {});
 }
 
 auto Application::due_tick() -> std::optional<Bytes> {

@@ -8,6 +8,7 @@
 #include "consilium/engine/cometbft.hpp"
 #include "consilium/foundation/clock.hpp"
 #include "consilium/foundation/files.hpp"
+#include "consilium/ledger/engine_vote.hpp"
 
 namespace consilium::engine {
 
@@ -94,7 +95,7 @@ auto chain_page(const ledger::Genesis& genesis) -> std::string {
   const auto consortium = genesis.consortium();
   const nlohmann::json page{
       {"genesis_time", iso_time(static_cast<std::int64_t>(genesis.created_unix_s) * 1000)},
-      {"chain_id", genesis.name + "-" + consortium.hex().substr(0, 12)},
+      {"chain_id", ledger::chain_name(genesis)},
       {"initial_height", "1"},
       {"consensus_params",
        {{"block", {{"max_bytes", std::to_string(block_bytes_max)}, {"max_gas", "-1"}}},
@@ -103,7 +104,7 @@ auto chain_page(const ledger::Genesis& genesis) -> std::string {
           {"max_age_duration", "172800000000000"},
           {"max_bytes", "1048576"}}},
         {"validator", {{"pub_key_types", {"ed25519"}}}},
-        {"version", {{"app", std::to_string(app_version)}}},
+        {"version", {{"app", "1"}}},
         {"abci", {{"vote_extensions_enable_height", "0"}}}}},
       {"validators",
        {{{"address", address_text(*genesis.founder.validator_key, true)},

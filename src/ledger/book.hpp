@@ -4,9 +4,12 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "consilium/ledger/ledger.hpp"
+
+#include "leaves.hpp"
 
 namespace consilium::ledger {
 
@@ -14,6 +17,8 @@ namespace consilium::ledger {
 template <typename Key, typename Value>
 class Shelf {
  public:
+  using KeyType = Key;
+  using ValueType = Value;
   [[nodiscard]] auto items() const -> const std::map<Key, Value>& { return items_; }
   [[nodiscard]] auto find(const Key& key) const -> const Value* {
     const auto found = items_.find(key);
@@ -37,6 +42,21 @@ class Shelf {
     before_.try_emplace(key, std::move(found->second));
     items_.erase(found);
   }
+  /// As a snapshot has it: key by key, in their order.
+  auto take(const Key& key, Value value) -> bool {
+    if (!items_.empty() && !(items_.rbegin()->first < key)) return false;
+    items_.emplace_hint(items_.end(), key, std::move(value));
+    return true;
+  }
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (const auto& [key, value] : items_) visit(key, value);
+  }
+  /// Key and record, or nothing where it was taken out.
+  template <typename Visit>
+  void each_changed(Visit visit) const {
+    for (const auto& [key, value] : before_) visit(key, find(key));
+  }
   /// What changed, with what it was before (nothing: it is new).
   [[nodiscard]] auto before() const -> const std::map<Key, std::optional<Value>>& {
     return before_;
@@ -58,10 +78,25 @@ class Shelf {
   std::map<Key, std::optional<Value>> before_;
 };
 
-/// The same for a list that only grows.
+/// The same for a list that only grows; keys are places from 0.
 template <typename Value>
 class Row {
  public:
+  using KeyType = std::uint64_t;
+  using ValueType = Value;
+  auto take(std::uint64_t place, Value value) -> bool {
+    if (place != items_.size()) return false;
+    items_.push_back(std::move(value));
+    return true;
+  }
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (std::size_t i = 0; i < items_.size(); ++i) visit(std::uint64_t{i}, items_[i]);
+  }
+  template <typename Visit>
+  void each_changed(Visit visit) const {
+    for (const auto& [index, changed] : changed_) visit(std::uint64_t{index}, &items_[index]);
+  }
   [[nodiscard]] auto items() const -> const std::vector<Value>& { return items_; }
   auto edit(std::size_t index) -> Value& {
     CONSILIUM_ENSURE(index < items_.size());
@@ -73,7 +108,6 @@ class Row {
     changed_.insert_or_assign(items_.size(), true);
     items_.push_back(std::move(value));
   }
-  [[nodiscard]] auto changed() const -> const std::map<std::size_t, bool>& { return changed_; }
   void keep() {
     kept_ = items_.size();
     before_.clear();
@@ -95,6 +129,7 @@ class Row {
 
 /// What is not a record of its own.
 struct Head {
+  Digest consortium;
   Height height;
   Digest digest;
   Digest last_block;
@@ -106,13 +141,22 @@ struct Head {
   std::uint32_t committee_epoch = 0;
   std::optional<Digest> initial_model;
   std::uint64_t pools_paid = 0;  ///< pools of all accepted rounds
+  std::uint32_t app_version = 1;
+  std::optional<Upgrade> upgrade;
 };
 
 class Book final : public State {
  public:
   explicit Book(const Genesis& genesis);
 
-  auto consortium() const -> const Digest& override { return consortium_; }
+  /// The state that snapshot() gave, of which the digest is known. Errors: `bad_encoding`,
+  /// `wrong_consortium`, `snapshot_damaged`.
+  [[nodiscard]] static auto restore(const Genesis& genesis, BytesView snapshot,
+                                    const Digest& digest) -> Result<Book>;
+  /// Every record whole, and the hashes of past blocks that rules still ask for. Between blocks.
+  [[nodiscard]] auto snapshot() const -> Bytes;
+
+  auto consortium() const -> const Digest& override { return head_.consortium; }
   auto genesis() const -> const Genesis& override { return genesis_; }
   auto height() const -> Height override { return head_.height; }
   auto digest() const -> Digest override { return head_.digest; }
@@ -129,6 +173,14 @@ class Book final : public State {
   }
   auto families() const -> const std::map<Digest, Family>& override { return families_.items(); }
   auto committee_epoch() const -> std::uint32_t override { return head_.committee_epoch; }
+  auto former_keys() const -> const std::map<sealing::VerifyKey, FormerKey>& override {
+    return former_keys_.items();
+  }
+  auto offences() const -> const std::map<HospitalId, Offence>& override {
+    return offences_.items();
+  }
+  auto app_version() const -> std::uint32_t override { return head_.app_version; }
+  auto pending_upgrade() const -> const std::optional<Upgrade>& override { return head_.upgrade; }
   auto initial_model() const -> const std::optional<Digest>& override {
     return head_.initial_model;
   }
@@ -158,6 +210,13 @@ class Book final : public State {
   void add_family(const Digest& name, Family family) { families_.put(name, std::move(family)); }
   void add_alignment(AlignmentSession session) { alignments_.push(std::move(session)); }
   void add_model(const ModelRecord& model) { models_.push(model); }
+  void add_former_key(const sealing::VerifyKey& key, const FormerKey& former) {
+    former_keys_.put(key, former);
+  }
+  /// The member's record, made when it has none.
+  auto offence(HospitalId id) -> Offence& {
+    return offences_.find(id) == nullptr ? offences_.put(id, {}) : offences_.edit(id);
+  }
   void erase_proposal(std::uint64_t id) { proposals_.erase(id); }
   void erase_family(const Digest& name) { families_.erase(name); }
 
@@ -171,25 +230,39 @@ class Book final : public State {
   void revert_block();
   [[nodiscard]] auto recomputed_digest() const -> Digest;
 
+  /// A record as its leaf has it, and its way up the tree. Between blocks.
+  [[nodiscard]] auto leaf_of(BytesView key) const -> std::optional<Bytes>;
+  [[nodiscard]] auto path_of(BytesView key) const -> std::optional<LeafPath>;
+
   /// Checks what must always be true of what this block, with so many transactions, changed.
   void ensure_invariants(std::size_t transactions) const;
 
  private:
-  using Leaves = std::map<Bytes, Digest>;
+  struct Empty {};
+  Book(Empty, const Genesis& genesis);
+  /// Every shelf with the kind of its leaves: a new kind of record is one line here. Kinds ascend.
+  template <typename Self, typename Visit>
+  static void each_shelf(Self& book, Visit visit);
   void refresh_leaves();
-  void set_leaf(const Bytes& key, const std::optional<Bytes>& record);
+  void set_leaf(const Bytes& key, const std::optional<Digest>& leaf);
+  /// Of which past blocks do rules ask the hash?
+  [[nodiscard]] auto heights_asked_for() const -> std::set<Height>;
+  [[nodiscard]] auto check_hashes() const -> bool;
 
   Genesis genesis_;
-  Digest consortium_;
   Head head_, head_before_;
   Shelf<HospitalId, Member> members_;
   Shelf<RoundId, RoundRecord> rounds_;
   Shelf<std::uint64_t, OpenProposal> proposals_;
   Shelf<Digest, Family> families_;
+  Shelf<sealing::VerifyKey, FormerKey> former_keys_;
+  Shelf<HospitalId, Offence> offences_;
   Row<AlignmentSession> alignments_;
   Row<ModelRecord> models_;
-  std::vector<Digest> block_hashes_;  ///< of height h at [h−1]
-  Leaves leaves_;
+  std::map<Height, Digest> older_hashes_;  ///< of blocks before this book was restored
+  std::vector<Digest> block_hashes_;       ///< of height h at [h−1−restored_at_]
+  std::uint64_t restored_at_ = 0;
+  LeafTree leaves_;
   std::map<Bytes, std::optional<Digest>> leaves_before_;
   bool in_block_ = false;
   bool can_revert_ = false;

@@ -1,223 +1,78 @@
 #include "leaves.hpp"
 
-#include "consilium/foundation/hash.hpp"
+#include <algorithm>
 
-#include "book.hpp"
-#include "codec.hpp"
+#include "consilium/foundation/hash.hpp"
 
 namespace consilium::ledger {
 namespace {
 
-void put_big_endian(Bytes& out, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8)
-    out.push_back(static_cast<std::uint8_t>((value >> static_cast<unsigned>(shift)) & 0xffU));
+auto node_digest(const Digest& left, const Digest& right) -> Digest {
+  Hasher hasher;
+  hasher.add_u8(0x01).add(left.view()).add(right.view());
+  return hasher.finish();
 }
 
-template <typename Map, typename Each>
-void put_map(Writer& out, const Map& map, Each each) {
-  out.list(map, [&each](Writer& w, const auto& item) {
-    put(w, item.first);
-    each(w, item.second);
-  });
+/// Pairing from the left and promoting an odd last node gives RFC 6962's tree.
+auto node_above(const std::vector<Digest>& level, std::size_t place) -> Digest {
+  const std::size_t left = 2 * place;
+  return left + 1 < level.size() ? node_digest(level[left], level[left + 1]) : level[left];
 }
 
-void put_digests(Writer& out, const std::map<HospitalId, Digest>& map) {
-  put_map(out, map, [](Writer& w, const Digest& digest) { w.digest(digest); });
-}
-
-void put_numbers(Writer& out, const std::map<HospitalId, std::uint64_t>& map) {
-  put_map(out, map, [](Writer& w, std::uint64_t number) { w.u64(number); });
-}
-
-void put_lists(Writer& out, const std::map<HospitalId, std::vector<HospitalId>>& map) {
-  put_map(out, map, [](Writer& w, const std::vector<HospitalId>& ids) { put(w, ids); });
-}
-
-void put_flags(Writer& out, const std::map<HospitalId, bool>& map) {
-  put_map(out, map, [](Writer& w, bool flag) { w.boolean(flag); });
-}
-
-void put_audit(Writer& out, const AuditRecord& audit) {
-  put(out, AuditCall{{}, audit.failure});
-  put(out, audit.fixed_at);
-  out.u8(static_cast<std::uint8_t>(audit.step)).boolean(audit.waits_for_consent);
-  out.digest(audit.positions.digest());
-  put(out, audit.consents);
-  for (const auto& step : audit.steps) {
-    put_digests(out, step.answers);
-    put_lists(out, step.findings);
-  }
+auto is_before(const Bytes& a, BytesView b) -> bool {
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
 }
 
 }  // namespace
 
 auto leaf_key(LeafKind kind, std::uint64_t number) -> Bytes {
   Bytes key{static_cast<std::uint8_t>(kind)};
-  put_big_endian(key, number);
+  for (int shift = 56; shift >= 0; shift -= 8)
+    key.push_back(static_cast<std::uint8_t>((number >> static_cast<unsigned>(shift)) & 0xffU));
   return key;
 }
-
+auto leaf_key(LeafKind kind, HospitalId id) -> Bytes {
+  return leaf_key(kind, std::uint64_t{id.value});
+}
+auto leaf_key(LeafKind kind, RoundId id) -> Bytes {
+  return leaf_key(kind, id.value);
+}
 auto leaf_key(LeafKind kind, const Digest& name) -> Bytes {
   Bytes key{static_cast<std::uint8_t>(kind)};
   key.insert(key.end(), name.bytes.begin(), name.bytes.end());
   return key;
 }
 
-auto encode_leaf(const Digest& consortium, const Head& head) -> Bytes {
-  Writer out;
-  out.digest(consortium);
-  put(out, head.height);
-  out.digest(head.last_block);
-  put(out, head.policy);
-  out.digest(head.schema).u16(head.last_member).u64(head.last_proposal);
-  put(out, head.last_round);
-  out.u32(head.committee_epoch).boolean(head.initial_model.has_value());
-  if (head.initial_model) out.digest(*head.initial_model);
-  out.u64(head.pools_paid);
-  return out.take();
+auto leaf_key(LeafKind kind, const sealing::VerifyKey& key) -> Bytes {
+  return leaf_key(kind, Digest{key.bytes});
 }
 
-auto encode_leaf(const Member& member) -> Bytes {
-  Writer out;
-  put(out, member.id);
-  put(out, member.info);
-  out.boolean(member.active);
-  put(out, member.since);
-  out.u64(member.sequence).u64(member.credits).u64(member.credits_data);
-  out.u64(member.credits_verify).u64(member.credits_pack);
-  // Longer by these four, these two, both or neither, so one leaf still has one meaning: what has
-  // cost no privacy is written as if there were none.
-  if (member.rho_spent_micro != decltype(member.rho_spent_micro){}) {
-    for (const std::uint64_t spent : member.rho_spent_micro) out.u64(spent);
-  }
-  if (member.rho_asked_micro != decltype(member.rho_asked_micro){}) {
-    for (const std::uint64_t asked : member.rho_asked_micro) out.u64(asked);
-  }
-  // Eight bytes beside 0, 16, 32 or 48: no two members have the same leaf.
-  if (member.box_since.value != 0) put(out, member.box_since);
-  return out.take();
+auto read_leaf_key(BytesView key, std::uint64_t& number) -> bool {
+  if (key.size() != 1 + sizeof(number)) return false;
+  number = 0;
+  for (const std::uint8_t byte : key.subspan(1)) number = (number << 8U) | byte;
+  return true;
+}
+auto read_leaf_key(BytesView key, HospitalId& id) -> bool {
+  std::uint64_t number = 0;
+  if (!read_leaf_key(key, number) || number > 0xffff) return false;
+  id.value = static_cast<std::uint16_t>(number);
+  return true;
+}
+auto read_leaf_key(BytesView key, RoundId& id) -> bool {
+  return read_leaf_key(key, id.value);
+}
+auto read_leaf_key(BytesView key, Digest& name) -> bool {
+  if (key.size() != 1 + name.bytes.size()) return false;
+  std::copy(key.begin() + 1, key.end(), name.bytes.begin());
+  return true;
 }
 
-auto encode_leaf(const State::OpenProposal& proposal) -> Bytes {
-  Writer out;
-  out.u64(proposal.id);
-  put(out, proposal.by);
-  put(out, proposal.proposal);
-  put_flags(out, proposal.votes);
-  put(out, proposal.at);
-  put(out, proposal.expiry);
-  return out.take();
-}
-
-auto encode_leaf(const RoundRecord& round) -> Bytes {
-  Writer out;
-  put(out, round.id);
-  put(out, round.open);
-  put(out, round.opener);
-  put(out, round.opened_at);
-  out.u8(static_cast<std::uint8_t>(round.state));
-  put(out, round.deadline);
-  out.digest(round.seed).digest(round.stream).u32(round.committee_epoch);
-  put(out, round.miners);
-  put_map(out, round.manifests, [](Writer& w, const SubmitManifest& m) { put(w, m); });
-  put_map(out, round.submitted_at, [](Writer& w, Height height) { put(w, height); });
-  put_lists(out, round.attests);
-  out.list(round.complaints, [](Writer& w, const auto& complaint) {
-    put(w, complaint.first.first);
-    put(w, complaint.first.second);
-    w.boolean(complaint.second);
-  });
-  put(out, round.excluded);
-  put(out, round.set);
-  out.digest(round.set_digest).digest(round.partition_digest);
-  put(out, round.packer);
-  put(out, round.ready);
-  put_digests(out, round.share_sums);
-  put_map(out, round.results, [](Writer& w, const ResultAttest& result) { put(w, result); });
-  out.boolean(round.opened_sum.has_value());
-  if (round.opened_sum) put(out, *round.opened_sum);
-  put_digests(out, round.vote_commits);
-  put_flags(out, round.votes);
-  put_digests(out, round.models);
-  out.text(round.reason);
-  put_numbers(out, round.rewards);
-  put(out, round.closed_at);
-  put(out, round.policy);
-  out.digest(round.schema);
-  put(out, round.freezable_at);
-  put_digests(out, round.equivocations);
-  // Long parts stand in the blocks; the leaf holds their digests.
-  put_map(out, round.complaint_lists,
-          [](Writer& w, const Bytes& lists) { w.digest(sha256(lists)); });
-  out.list(round.answers, [](Writer& w, const auto& answer) {
-    Writer body;
-    put(body, answer.second);
-    put(w, answer.first.first);
-    put(w, answer.first.second);
-    w.digest(sha256(body.view()));
-  });
-  put(out, round.different_model);
-  put_numbers(out, round.rewards_data);
-  put_numbers(out, round.rewards_verify);
-  put_numbers(out, round.rewards_pack);
-  // What few rounds have comes last, each part only with those before it, so that a round without
-  // keeps its bytes and one record still has one encoding.
-  const bool failed = !round.failure_words.empty() || round.audit || !round.blamed.empty();
-  const bool masked = !round.masked_keys.empty() || !round.not_sent.empty();
-  const bool more = failed || masked || !round.stood_down.empty();
-  if (round.rho_micro != 0 || more) {
-    out.u64(round.rho_micro);
-    put(out, round.charged);
-  }
-  if (!more) return out.take();
-  put(out, round.stood_down);
-  put_digests(out, round.masked_keys);
-  put(out, round.not_sent);
-  put_map(out, round.failure_words, [](Writer& w, const FailureWord& word) {
-    put(w, AuditCall{{}, word.failure});
-    w.u16(word.share_sums);
-  });
-  out.boolean(round.audit.has_value());
-  if (round.audit) put_audit(out, *round.audit);
-  put(out, round.blamed);
-  return out.take();
-}
-
-auto encode_leaf(const Family& family) -> Bytes {
-  Writer out;
-  out.list(family.partition, [](Writer& w, const std::vector<HospitalId>& cell) { put(w, cell); });
-  out.digest(family.partition_digest);
-  put(out, family.first);
-  out.u32(family.committee_epoch);
-  out.list(family.opened, [](Writer& w, const Digest& set) { w.digest(set); });
-  return out.take();
-}
-
-auto encode_leaf(const AlignmentSession& session) -> Bytes {
-  Writer out;
-  put(out, session.record);
-  put(out, session.opener);
-  put(out, session.opened_at);
-  out.u8(static_cast<std::uint8_t>(session.state)).u32(session.attempt);
-  put(out, session.deadline);
-  put_map(out, session.keys, [](Writer& w, const AlignKeys& keys) { w.fixed(keys.key); });
-  put_map(out, session.commits, [](Writer& w, const AlignCommit& commit) { put(w, commit); });
-  put_digests(out, session.inputs);
-  put_lists(out, session.acks);
-  put(out, session.participants);
-  out.digest(session.fix);
-  put_map(out, session.receipts, [](Writer& w, const AlignReceipt& receipt) { put(w, receipt); });
-  out.list(session.warnings, [](Writer& w, const std::string& warning) { w.text(warning); });
-  out.list(session.aborts, [](Writer& w, const std::string& code) { w.text(code); });
-  return out.take();
-}
-
-auto encode_leaf(const ModelRecord& model) -> Bytes {
-  Writer out;
-  out.digest(model.model).digest(model.parent);
-  put(out, model.round);
-  put(out, model.height);
-  return out.take();
+auto read_leaf_key(BytesView key, sealing::VerifyKey& name) -> bool {
+  Digest digest;
+  if (!read_leaf_key(key, digest)) return false;
+  name.bytes = digest.bytes;
+  return true;
 }
 
 auto leaf_digest(BytesView key, BytesView record) -> Digest {
@@ -228,21 +83,82 @@ auto leaf_digest(BytesView key, BytesView record) -> Digest {
 
 auto merkle_root(std::vector<Digest> level) -> Digest {
   CONSILIUM_ENSURE(!level.empty());
-  // Pairing from the left and promoting an odd last node gives RFC 6962's tree.
   while (level.size() > 1) {
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < level.size(); i += 2) {
-      if (i + 1 < level.size()) {
-        Hasher hasher;
-        hasher.add_u8(0x01).add(level[i].view()).add(level[i + 1].view());
-        level[kept++] = hasher.finish();
-      } else {
-        level[kept++] = level[i];
-      }
-    }
-    level.resize(kept);
+    std::vector<Digest> above((level.size() + 1) / 2);
+    for (std::size_t i = 0; i < above.size(); ++i) above[i] = node_above(level, i);
+    level = std::move(above);
   }
   return level.front();
+}
+
+auto LeafTree::place_of(BytesView key) const -> std::size_t {
+  const auto found = std::lower_bound(keys_.begin(), keys_.end(), key, is_before);
+  return static_cast<std::size_t>(found - keys_.begin());
+}
+
+void LeafTree::set(BytesView key, const std::optional<Digest>& leaf) {
+  const std::size_t place = place_of(key);
+  const bool there = place < keys_.size() && std::ranges::equal(keys_[place], key);
+  auto& leaves = levels_.front();
+  const auto offset = static_cast<std::ptrdiff_t>(place);
+  if (there && leaf) {
+    leaves[place] = *leaf;
+    changed_.push_back(place);
+    return;
+  }
+  if (!there && !leaf) return;
+  if (leaf) {
+    keys_.insert(keys_.begin() + offset, Bytes(key.begin(), key.end()));
+    leaves.insert(leaves.begin() + offset, *leaf);
+  } else {
+    keys_.erase(keys_.begin() + offset);
+    leaves.erase(leaves.begin() + offset);
+  }
+  moved_from_ = std::min(moved_from_, place);
+}
+
+auto LeafTree::find(BytesView key) const -> std::optional<Digest> {
+  const std::size_t place = place_of(key);
+  if (place == keys_.size() || !std::ranges::equal(keys_[place], key)) return std::nullopt;
+  return levels_.front()[place];
+}
+
+auto LeafTree::root() -> Digest {
+  CONSILIUM_ENSURE(!keys_.empty());
+  std::size_t height = 0;
+  std::size_t from = moved_from_;
+  std::vector<std::size_t> changed = std::move(changed_);
+  for (; levels_[height].size() > 1; ++height) {
+    if (levels_.size() == height + 1) levels_.emplace_back();
+    const auto& level = levels_[height];
+    auto& above = levels_[height + 1];
+    above.resize((level.size() + 1) / 2);
+    from /= 2;
+    for (std::size_t place = from; place < above.size(); ++place)
+      above[place] = node_above(level, place);
+    for (std::size_t& place : changed) {
+      place /= 2;
+      if (place < from) above[place] = node_above(level, place);
+    }
+    changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+  }
+  levels_.resize(height + 1);
+  changed_.clear();
+  moved_from_ = keys_.size();
+  return levels_[height].front();
+}
+
+auto LeafTree::path_of(BytesView key) const -> std::optional<LeafPath> {
+  CONSILIUM_ENSURE(changed_.empty() && moved_from_ == keys_.size());
+  std::size_t place = place_of(key);
+  if (place == keys_.size() || !std::ranges::equal(keys_[place], key)) return std::nullopt;
+  LeafPath path{place, keys_.size(), {}};
+  for (const auto& level : levels_) {
+    const std::size_t beside = place ^ 1U;
+    if (beside < level.size()) path.beside.push_back(level[beside]);
+    place /= 2;
+  }
+  return path;
 }
 
 }  // namespace consilium::ledger

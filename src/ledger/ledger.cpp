@@ -73,6 +73,17 @@ auto judge_transaction(const Book& book, GoodSignatures& signatures, const Trans
   return Accepted{std::move(change), transaction.sender};
 }
 
+/// Has this program the rules that the next block is made by?
+auto need_version(const Book& book, std::uint32_t newest) -> Result<void> {
+  const std::uint32_t version = book.next_app_version();
+  if (version <= newest) return {};
+  return fail("app_version_unknown", "block " + std::to_string(book.next_height().value),
+              "The consortium voted for version " + std::to_string(version) +
+                  " of the rules from here on, and this program ends with version " +
+                  std::to_string(newest) +
+                  ": install the newer program and start it on the same files.");
+}
+
 /// What a block would carry is what is judged: one that was built here must read back from its own
 /// bytes.
 auto canonical(const Transaction& transaction) -> Result<Bytes> {
@@ -116,13 +127,15 @@ auto Block::hash() const -> Digest {
 }
 
 struct Ledger::Content {
-  explicit Content(const Genesis& genesis) : book(genesis) {}
+  Content(Book state, std::uint32_t newest) : book(std::move(state)), newest_version(newest) {}
   Book book;
+  std::uint32_t newest_version;
   std::vector<Bytes> pending;
   std::size_t pending_bytes = 0;
   GoodSignatures signatures;
 
   auto apply(const Transaction& transaction, Bytes bytes) -> Verdict {
+    CONSILIUM_CHECK(need_version(book, newest_version));
     CONSILIUM_TRY(const Accepted accepted, judge_transaction(book, signatures, transaction));
     book.begin_block();
     accepted.change(book);
@@ -133,13 +146,16 @@ struct Ledger::Content {
   }
 };
 
-Ledger::Ledger(const Genesis& genesis) : content_(std::make_unique<Content>(genesis)) {}
+Ledger::Ledger(const Genesis& genesis, std::uint32_t newest_version)
+    : content_(std::make_unique<Content>(Book(genesis), newest_version)) {}
+Ledger::Ledger(std::unique_ptr<Content> content) : content_(std::move(content)) {}
 Ledger::Ledger(Ledger&&) noexcept = default;
 auto Ledger::operator=(Ledger&&) noexcept -> Ledger& = default;
 Ledger::~Ledger() = default;
 
 auto Ledger::check(const Transaction& transaction) const -> Verdict {
   CONSILIUM_CHECK(canonical(transaction));
+  CONSILIUM_CHECK(knows_next_version());
   CONSILIUM_CHECK(judge_transaction(content_->book, content_->signatures, transaction));
   return {};
 }
@@ -155,7 +171,12 @@ auto Ledger::apply(const Transaction& transaction) -> Verdict {
   return content_->apply(transaction, std::move(bytes));
 }
 
+auto Ledger::knows_next_version() const -> Result<void> {
+  return need_version(content_->book, content_->newest_version);
+}
+
 auto Ledger::end_block() -> Block {
+  CONSILIUM_ENSURE(knows_next_version().has_value());
   Book& book = content_->book;
   book.begin_block();
   Block block{book.next_height(), book.digest(), std::move(content_->pending)};
@@ -179,6 +200,7 @@ auto Ledger::apply_block(const Block& block) -> Result<void> {
     return fail("wrong_height", place, "It does not follow the present height.");
   if (block.previous != book.digest())
     return fail("wrong_previous", place, "It was made on another state.");
+  CONSILIUM_CHECK(knows_next_version());
   for (const auto& bytes : block.transactions) {
     auto transaction = Transaction::decode(bytes);
     Verdict verdict = transaction ? content_->apply(*transaction, bytes)
@@ -197,6 +219,16 @@ void Ledger::revert_block() {
   content_->pending.clear();
   content_->pending_bytes = 0;
   content_->book.revert_block();
+}
+
+auto Ledger::snapshot() const -> Bytes {
+  return content_->book.snapshot();
+}
+
+auto Ledger::restore(const Genesis& genesis, BytesView snapshot, const Digest& digest)
+    -> Result<Ledger> {
+  CONSILIUM_TRY(Book book, Book::restore(genesis, snapshot, digest));
+  return Ledger(std::make_unique<Content>(std::move(book), app_version_newest));
 }
 
 auto Ledger::pending_count() const -> std::size_t {
@@ -247,6 +279,18 @@ auto Ledger::families() const -> const std::map<Digest, Family>& {
 }
 auto Ledger::committee_epoch() const -> std::uint32_t {
   return content_->book.committee_epoch();
+}
+auto Ledger::former_keys() const -> const std::map<sealing::VerifyKey, FormerKey>& {
+  return content_->book.former_keys();
+}
+auto Ledger::offences() const -> const std::map<HospitalId, Offence>& {
+  return content_->book.offences();
+}
+auto Ledger::app_version() const -> std::uint32_t {
+  return content_->book.app_version();
+}
+auto Ledger::pending_upgrade() const -> const std::optional<Upgrade>& {
+  return content_->book.pending_upgrade();
 }
 auto Ledger::initial_model() const -> const std::optional<Digest>& {
   return content_->book.initial_model();

@@ -46,6 +46,12 @@ struct Context {
 [[nodiscard]] auto judge(const Context& context, const AuditConsent& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const PublishKey& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const NotSent& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Evidence& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Challenge& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Respond& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Tombstone& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const RotateKey& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const RotateValidatorKey& body) -> Judged;
 
 /// What the end of a block does by itself: states that only wait for a height, and nothing else.
 void end_rounds(Book& book);
@@ -62,6 +68,8 @@ void pick_audit_positions(Book& book, RoundId round, const Digest& block_hash);
 [[nodiscard]] auto need_audit_choice(const RoundRecord& round) -> Result<void>;
 /// The council has asked for step 2.
 void begin_voted_audit(Book& book, RoundId round, Height height);
+/// What was not shown in its time: no data credits, and out of the set if that is not frozen yet.
+void end_challenges(Book& book, RoundId round, Height height);
 /// Fixes the model of accepted rounds on which more than two thirds agree.
 void settle_model(Book& book, RoundId round, Height height);
 
@@ -107,6 +115,17 @@ void insert_sorted(std::vector<HospitalId>& sorted, HospitalId id);
 /// next update must start from has a frozen set, miners may have it in their logs, and a newcomer's
 /// would be empty. Error: `base_served`.
 [[nodiscard]] auto need_fresh_base(const State& state, std::string_view place) -> Result<void>;
+
+/// Nobody has this signing key or ever had it, for whatever use.
+[[nodiscard]] auto is_new_key(const State& state, const sealing::VerifyKey& key) -> bool;
+
+/// Its rewards are withheld until the council releases them.
+[[nodiscard]] auto is_withheld(const State& state, HospitalId member) -> bool;
+/// Pays what was withheld, and later rewards again.
+void release(Book& book, HospitalId member);
+/// Opens a vote on it that nobody asked for, with no voice counted yet; nothing when the same is
+/// open already.
+void open_proposal(Book& book, HospitalId by, const Propose& body, Height at, Height expiry);
 
 /// The round, if there is one. Error: `unknown_round`.
 [[nodiscard]] auto round_named(const Book& book, RoundId id) -> Result<const RoundRecord*>;

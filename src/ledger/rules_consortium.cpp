@@ -37,13 +37,11 @@ auto need_new_member(const Book& book, const MemberInfo& info) -> Result<void> {
   for (const auto& [id, member] : book.members()) {
     if (member.active && member.info.name == info.name)
       return fail("name_taken", place, "Another member has this name: choose another one.");
-    const bool same_validator =
-        info.validator_key &&
-        (member.info.validator_key == info.validator_key || member.info.key == *info.validator_key);
-    if (member.info.key == info.key || member.info.box_key == info.box_key || same_validator ||
-        member.info.validator_key == info.key)
+    if (member.info.box_key == info.box_key)
       return fail("key_reuse", place, "A member had this key before: make a new identity.");
   }
+  if (!is_new_key(book, info.key) || (info.validator_key && !is_new_key(book, *info.validator_key)))
+    return fail("key_reuse", place, "A member had this key before: make a new identity.");
   if (book.hospitals().size() >= hospitals_max)
     return fail("too_many_hospitals", place, "A consortium has at most 64 hospitals.");
   return {};
@@ -53,6 +51,8 @@ auto electorate_without(const Book& book, const Propose& proposal) -> std::vecto
   std::vector<HospitalId> out = book.hospitals();
   if (const auto* remove = std::get_if<ProposeRemove>(&proposal.what))
     std::erase(out, remove->member);
+  if (const auto* release = std::get_if<ProposeRelease>(&proposal.what))
+    std::erase(out, release->member);
   return out;
 }
 
@@ -83,8 +83,29 @@ auto judge_effect(const Book& book, const Propose& proposal, std::string_view pl
                         },
                         [](const ProposeSchema&) -> Result<void> { return {}; },
                         [](const ProposeAudit&) -> Result<void> { return {}; },
+                        [](const ProposeUpgrade&) -> Result<void> { return {}; },
+                        [](const ProposeRelease&) -> Result<void> { return {}; },
                     },
                     proposal.what);
+}
+
+auto judge_upgrade(const Context& context, const ProposeUpgrade& upgrade) -> Result<void> {
+  constexpr std::uint64_t heights_ahead_max = 10'000'000;
+  const auto bad = [](std::string_view sentence) {
+    return fail("bad_upgrade", "propose", sentence);
+  };
+  const std::uint32_t present = context.book.app_version();
+  if (upgrade.app_version == present && upgrade.height.value == 0) {
+    if (context.book.pending_upgrade()) return {};
+    return bad("No upgrade is pending that could be taken back.");
+  }
+  if (upgrade.app_version != present + 1)
+    return bad("Versions follow one another: propose the one after the present.");
+  if (upgrade.height <= context.height)
+    return bad("Its height has come: propose a later one, for which everybody can be ready.");
+  if (upgrade.height.value - context.height.value > heights_ahead_max)
+    return bad("An upgrade is at most 10 000 000 heights ahead.");
+  return {};
 }
 
 /// Is the proposal one that could ever take effect?
@@ -118,6 +139,11 @@ auto judge_content(const Context& context, const Propose& proposal) -> Result<vo
             CONSILIUM_TRY(const RoundRecord* round, round_named(book, audit.round));
             return need_audit_choice(*round);
           },
+          [&](const ProposeUpgrade& upgrade) { return judge_upgrade(context, upgrade); },
+          [&](const ProposeRelease& release) -> Result<void> {
+            if (is_withheld(book, release.member)) return {};
+            return fail("not_withheld", "propose", "Nothing is withheld from this member.");
+          },
       },
       proposal.what);
 }
@@ -131,6 +157,13 @@ void take_effect(Book& book, const Propose& proposal, Height height) {
                  [&](const ProposePolicy& change) { book.head().policy = change.policy; },
                  [&](const ProposeSchema& change) { book.head().schema = change.schema; },
                  [&](const ProposeAudit& audit) { begin_voted_audit(book, audit.round, height); },
+                 [&](const ProposeUpgrade& upgrade) {
+                   // The one that was pending is replaced, or taken back.
+                   book.head().upgrade.reset();
+                   if (upgrade.height.value != 0)
+                     book.head().upgrade = Upgrade{upgrade.app_version, upgrade.height};
+                 },
+                 [&](const ProposeRelease& change) { release(book, change.member); },
              },
              proposal.what);
   // With another delivery others guard the sets, and their logs are empty, as a newcomer's would
@@ -167,7 +200,25 @@ auto same_proposal(const Propose& a, const Propose& b) -> bool {
   return first.take() == second.take();
 }
 
+auto find_open(const Book& book, const Propose& body) -> const State::OpenProposal* {
+  for (const auto& [id, open] : book.proposals()) {
+    if (same_proposal(open.proposal, body)) return &open;
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+void open_proposal(Book& book, HospitalId by, const Propose& body, Height at, Height expiry) {
+  if (find_open(book, body) != nullptr) return;
+  State::OpenProposal proposal;
+  proposal.id = ++book.head().last_proposal;
+  proposal.by = by;
+  proposal.proposal = body;
+  proposal.at = at;
+  proposal.expiry = expiry;
+  book.add_proposal(std::move(proposal));
+}
 
 auto judge(const Context& context, const Propose& body) -> Judged {
   const Book& book = context.book;
@@ -175,10 +226,8 @@ auto judge(const Context& context, const Propose& body) -> Judged {
   CONSILIUM_CHECK(judge_content(context, body));
   if (book.proposals().size() >= open_proposals_max)
     return fail("too_many_proposals", "propose", "64 proposals are open: vote on them first.");
-  for (const auto& [id, open] : book.proposals()) {
-    if (same_proposal(open.proposal, body))
-      return fail("duplicate", place_of(id), "The same proposal is open already: vote on it.");
-  }
+  if (const auto* open = find_open(book, body))
+    return fail("duplicate", place_of(open->id), "The same proposal is open already: vote on it.");
   State::OpenProposal proposal;
   proposal.id = book.head().last_proposal + 1;
   proposal.by = context.sender.id;

@@ -37,6 +37,8 @@ struct Decision {
 
 auto decide(const Book& book, const RoundRecord& round) -> Result<Decision> {
   const std::string place = place_of(round);
+  if (has_open_challenge(round))
+    return fail("too_early", place, "A challenged leaf may still be shown before its deadline.");
   if (round.state == RoundState::opened && round.open.purpose != sealing::Purpose::update)
     return Decision{};
   if (round.state != RoundState::judging)
@@ -57,17 +59,21 @@ auto decide(const Book& book, const RoundRecord& round) -> Result<Decision> {
 void pay(Book& book, RoundRecord& round) {
   const Rewards rewards = rewards_of(round);
   const auto give = [&](const std::map<HospitalId, std::uint64_t>& parts,
-                        std::uint64_t Member::* account) {
+                        std::uint64_t Member::* account, std::uint64_t Offence::* withheld) {
     for (const auto& [id, part] : parts) {
+      round.rewards[id] += part;
+      if (is_withheld(book, id)) {
+        book.offence(id).*withheld += part;
+        continue;
+      }
       Member& member = book.member(id);
       member.*account += part;
       member.credits += part;
-      round.rewards[id] += part;
     }
   };
-  give(rewards.data, &Member::credits_data);
-  give(rewards.verify, &Member::credits_verify);
-  give(rewards.pack, &Member::credits_pack);
+  give(rewards.data, &Member::credits_data, &Offence::withheld_data);
+  give(rewards.verify, &Member::credits_verify, &Offence::withheld_verify);
+  give(rewards.pack, &Member::credits_pack, &Offence::withheld_pack);
   round.rewards_data = rewards.data;
   round.rewards_verify = rewards.verify;
   round.rewards_pack = rewards.pack;

@@ -168,6 +168,12 @@ auto is_struck(const RoundRecord& round) -> bool {
          round.stood_down.size() >= strikes_at(committee);
 }
 
+auto State::next_app_version() const -> std::uint32_t {
+  const auto& upgrade = pending_upgrade();
+  return upgrade && upgrade->height.value <= height().value + 1 ? upgrade->app_version
+                                                                : app_version();
+}
+
 auto State::find_round(RoundId id) const -> const RoundRecord* {
   const auto found = rounds().find(id);
   return found == rounds().end() ? nullptr : &found->second;

@@ -14,6 +14,8 @@ constexpr std::string_view file_kind = "consilium.ledger";
 constexpr std::int64_t file_version = 1;
 constexpr std::size_t block_transactions_max = 10'000;
 constexpr std::size_t block_bytes_max = 4U << 20U;
+/// The newest, and one that is old enough for a peer that began with it before the newest was made.
+constexpr std::int64_t snapshots_kept = 2;
 
 auto damaged(const std::filesystem::path& file, std::string_view where, std::string_view sentence)
     -> tl::unexpected<Error> {
@@ -69,12 +71,73 @@ auto read_genesis(const std::filesystem::path& file, Database& database) -> Resu
   return std::move(*genesis);
 }
 
-auto replay(const std::filesystem::path& file, Database& database) -> Result<Ledger> {
+auto has_table(Database& database, std::string_view name) -> Result<bool> {
+  CONSILIUM_TRY(Statement tables,
+                database.prepare("SELECT count(*) FROM sqlite_master WHERE name = ?"));
+  tables.bind(0, name);
+  CONSILIUM_TRY(const bool row, tables.step());
+  CONSILIUM_ENSURE(row);
+  return tables.integer(0) == 1;
+}
+
+struct SnapshotRow {
+  StateSnapshot snapshot;
+  std::optional<Bytes> record;
+};
+
+/// The newest snapshot, or the oldest; nothing when none was made yet.
+auto read_snapshot(const std::filesystem::path& file, Database& database, bool newest)
+    -> Result<std::optional<SnapshotRow>> {
+  CONSILIUM_TRY(const bool made, has_table(database, "snapshots"));
+  if (!made) return std::optional<SnapshotRow>{};
+  CONSILIUM_TRY(
+      Statement query,
+      database.prepare(std::string("SELECT height, snapshot, digest, state_digest, record FROM "
+                                   "snapshots ORDER BY height ") +
+                       (newest ? "DESC" : "ASC") + " LIMIT 1"));
+  CONSILIUM_TRY(const bool found, query.step());
+  if (!found) return std::optional<SnapshotRow>{};
+  SnapshotRow row;
+  row.snapshot.height.value = static_cast<std::uint64_t>(query.integer(0));
+  row.snapshot.bytes = query.blob(1);
+  const auto digest = read_digest(query, 2);
+  const auto state = read_digest(query, 3);
+  if (!query.is_null(4)) row.record = query.blob(4);
+  if (!digest || !state || sha256(row.snapshot.bytes) != *digest)
+    return damaged(file, "snapshot of " + height_text(row.snapshot.height.value),
+                   "The snapshot is not the one that was kept: restore the file.");
+  row.snapshot.state_digest = *state;
+  return std::optional<SnapshotRow>{std::move(row)};
+}
+
+/// Where re-playing begins: at the newest snapshot; or, to re-play all there is, at genesis, where
+/// its blocks are still kept, and otherwise at the oldest snapshot.
+auto beginning(const std::filesystem::path& file, Database& database, const Genesis& genesis,
+               Replay replay) -> Result<Ledger> {
+  if (replay == Replay::everything) {
+    CONSILIUM_TRY(Statement first,
+                  database.prepare("SELECT count(*) FROM blocks WHERE height = 1"));
+    CONSILIUM_TRY(const bool row, first.step());
+    CONSILIUM_ENSURE(row);
+    if (first.integer(0) == 1) return Ledger(genesis);
+  }
+  CONSILIUM_TRY(const auto kept,
+                read_snapshot(file, database, replay == Replay::from_newest_snapshot));
+  if (!kept) return Ledger(genesis);
+  auto ledger = Ledger::restore(genesis, kept->snapshot.bytes, kept->snapshot.state_digest);
+  if (!ledger || ledger->height() != kept->snapshot.height)
+    return damaged(file, "snapshot of " + height_text(kept->snapshot.height.value),
+                   "The snapshot does not give its state digest: restore the file.");
+  return ledger;
+}
+
+auto re_play(const std::filesystem::path& file, Database& database, Replay how) -> Result<Ledger> {
   CONSILIUM_TRY(const Genesis genesis, read_genesis(file, database));
-  Ledger ledger(genesis);
+  CONSILIUM_TRY(Ledger ledger, beginning(file, database, genesis, how));
   CONSILIUM_TRY(Statement query,
                 database.prepare("SELECT height, block, block_digest, state_digest FROM blocks "
-                                 "ORDER BY height"));
+                                 "WHERE height > ? ORDER BY height"));
+  query.bind(0, to_column(ledger.height().value));
   for (;;) {
     CONSILIUM_TRY(const bool more, query.step());
     if (!more) return ledger;
@@ -95,12 +158,19 @@ struct LedgerStore::Parts {
   std::filesystem::path file;
   Database database;
   Ledger ledger;
+  StoreSettings settings;
   bool ended = false;  ///< a block was made and not kept yet
+  /// Prepared once; gone before the database is closed.
+  std::optional<Statement> insert_of_blocks{};
 
   auto insert_block(const Block& block) -> Result<void> {
-    CONSILIUM_TRY(Statement insert,
-                  database.prepare("INSERT INTO blocks (height, block, block_digest, "
-                                   "state_digest) VALUES (?, ?, ?, ?)"));
+    if (!insert_of_blocks) {
+      CONSILIUM_TRY(Statement made,
+                    database.prepare("INSERT INTO blocks (height, block, block_digest, "
+                                     "state_digest) VALUES (?, ?, ?, ?)"));
+      insert_of_blocks.emplace(std::move(made));
+    }
+    Statement& insert = *insert_of_blocks;
     const Bytes bytes = block.encode();
     const Digest digest = sha256(bytes);
     const Digest state = ledger.digest();
@@ -108,7 +178,36 @@ struct LedgerStore::Parts {
     insert.bind(1, BytesView(bytes));
     insert.bind(2, digest.view());
     insert.bind(3, state.view());
-    return insert.run();
+    auto done = insert.run();
+    if (!done) insert_of_blocks.reset();
+    return done;
+  }
+  /// The state after the block that is being kept; older snapshots than the last few go.
+  auto insert_snapshot(std::optional<BytesView> record) -> Result<void> {
+    CONSILIUM_CHECK(database.execute(
+        "CREATE TABLE IF NOT EXISTS snapshots (height INTEGER PRIMARY KEY, snapshot BLOB NOT "
+        "NULL, digest BLOB NOT NULL, state_digest BLOB NOT NULL, record BLOB)"));
+    CONSILIUM_TRY(Statement insert,
+                  database.prepare("INSERT OR REPLACE INTO snapshots (height, snapshot, digest, "
+                                   "state_digest, record) VALUES (?, ?, ?, ?, ?)"));
+    const Bytes bytes = ledger.snapshot();
+    const Digest digest = sha256(bytes);
+    const Digest state = ledger.digest();
+    insert.bind(0, to_column(ledger.height().value));
+    insert.bind(1, BytesView(bytes));
+    insert.bind(2, digest.view());
+    insert.bind(3, state.view());
+    if (record) {
+      insert.bind(4, *record);
+    } else {
+      insert.bind_null(4);
+    }
+    CONSILIUM_CHECK(insert.run());
+    CONSILIUM_TRY(Statement forget,
+                  database.prepare("DELETE FROM snapshots WHERE height NOT IN (SELECT height FROM "
+                                   "snapshots ORDER BY height DESC LIMIT ?)"));
+    forget.bind(0, snapshots_kept);
+    return forget.run();
   }
   /// A file made before any driver kept a record has no table for it.
   auto insert_record(BytesView record) -> Result<void> {
@@ -126,7 +225,11 @@ struct LedgerStore::Parts {
   /// Keeps a block that the ledger has just made; takes it back when the disk does not.
   auto keep(const Block* block, std::optional<BytesView> record) -> Result<void> {
     auto kept = database.in_transaction([&]() -> Result<void> {
-      if (block != nullptr) CONSILIUM_CHECK(insert_block(*block));
+      if (block != nullptr) {
+        CONSILIUM_CHECK(insert_block(*block));
+        if (block->height.value % settings.snapshot_every == 0)
+          CONSILIUM_CHECK(insert_snapshot(record));
+      }
       return record ? insert_record(*record) : Result<void>{};
     });
     if (!kept && block != nullptr) ledger.revert_block();
@@ -134,14 +237,14 @@ struct LedgerStore::Parts {
     return kept;
   }
 
-  static auto read(const std::filesystem::path& file, Database::Mode mode)
-      -> Result<std::unique_ptr<Parts>> {
+  static auto read(const std::filesystem::path& file, Database::Mode mode, Replay how,
+                   StoreSettings settings) -> Result<std::unique_ptr<Parts>> {
     std::error_code ignored;
     if (!std::filesystem::exists(file, ignored))
       return fail("file_missing", file.string(), "There is no ledger: create or join first.");
     CONSILIUM_TRY(Database database, Database::open(file, file_kind, file_version, mode));
-    CONSILIUM_TRY(Ledger ledger, replay(file, database));
-    return std::make_unique<Parts>(Parts{file, std::move(database), std::move(ledger)});
+    CONSILIUM_TRY(Ledger ledger, re_play(file, database, how));
+    return std::make_unique<Parts>(Parts{file, std::move(database), std::move(ledger), settings});
   }
 };
 
@@ -150,30 +253,23 @@ LedgerStore::LedgerStore(LedgerStore&&) noexcept = default;
 auto LedgerStore::operator=(LedgerStore&&) noexcept -> LedgerStore& = default;
 LedgerStore::~LedgerStore() = default;
 
-static auto has_genesis(Database& database) -> Result<bool> {
-  CONSILIUM_TRY(Statement tables,
-                database.prepare("SELECT count(*) FROM sqlite_master WHERE name = 'genesis'"));
-  CONSILIUM_TRY(const bool row, tables.step());
-  CONSILIUM_ENSURE(row);
-  return tables.integer(0) == 1;
-}
-
 auto LedgerStore::holds_ledger(const std::filesystem::path& file) -> Result<bool> {
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return false;
   CONSILIUM_TRY(Database database, Database::open(file, file_kind, file_version));
-  CONSILIUM_TRY(const bool born, has_genesis(database));
+  CONSILIUM_TRY(const bool born, has_table(database, "genesis"));
   CONSILIUM_CHECK(database.close());
   return born;
 }
 
-auto LedgerStore::create(const std::filesystem::path& file, const Genesis& genesis)
-    -> Result<LedgerStore> {
+auto LedgerStore::create(const std::filesystem::path& file, const Genesis& genesis,
+                         StoreSettings settings) -> Result<LedgerStore> {
+  CONSILIUM_ENSURE(settings.snapshot_every > 0);
   CONSILIUM_CHECK(check_genesis(genesis));
   CONSILIUM_TRY(Database database, Database::open(file, file_kind, file_version));
   // A process that was killed while it made this file left it without tables: nothing is lost by
   // going on.
-  CONSILIUM_TRY(const bool born, has_genesis(database));
+  CONSILIUM_TRY(const bool born, has_table(database, "genesis"));
   if (born) {
     CONSILIUM_CHECK(database.close());
     return fail("file_exists", file.string(),
@@ -196,20 +292,27 @@ auto LedgerStore::create(const std::filesystem::path& file, const Genesis& genes
     return insert.run();
   });
   CONSILIUM_CHECK(made);
-  return LedgerStore(std::make_unique<Parts>(Parts{file, std::move(database), Ledger(genesis)}));
+  return LedgerStore(
+      std::make_unique<Parts>(Parts{file, std::move(database), Ledger(genesis), settings}));
 }
 
-auto LedgerStore::open(const std::filesystem::path& file) -> Result<LedgerStore> {
-  CONSILIUM_TRY(std::unique_ptr<Parts> parts, Parts::read(file, Database::Mode::read_write));
+auto LedgerStore::open(const std::filesystem::path& file, StoreSettings settings)
+    -> Result<LedgerStore> {
+  CONSILIUM_ENSURE(settings.snapshot_every > 0);
+  CONSILIUM_TRY(std::unique_ptr<Parts> parts, Parts::read(file, Database::Mode::read_write,
+                                                          Replay::from_newest_snapshot, settings));
   return LedgerStore(std::move(parts));
 }
 
-auto LedgerStore::open_read_only(const std::filesystem::path& file) -> Result<LedgerStore> {
-  CONSILIUM_TRY(std::unique_ptr<Parts> parts, Parts::read(file, Database::Mode::read_only));
+auto LedgerStore::open_read_only(const std::filesystem::path& file, Replay replay)
+    -> Result<LedgerStore> {
+  CONSILIUM_TRY(std::unique_ptr<Parts> parts,
+                Parts::read(file, Database::Mode::read_only, replay, {}));
   return LedgerStore(std::move(parts));
 }
 
 auto LedgerStore::close() -> Result<void> {
+  parts_->insert_of_blocks.reset();
   return parts_->database.close();
 }
 
@@ -248,10 +351,8 @@ void LedgerStore::drop_block() {
 }
 
 auto LedgerStore::driver_record() const -> Result<std::optional<Bytes>> {
-  CONSILIUM_TRY(Statement tables, parts_->database.prepare(
-                                      "SELECT count(*) FROM sqlite_master WHERE name = 'driver'"));
-  CONSILIUM_TRY(const bool row, tables.step());
-  if (!row || tables.integer(0) == 0) return std::optional<Bytes>{};
+  CONSILIUM_TRY(const bool made, has_table(parts_->database, "driver"));
+  if (!made) return std::optional<Bytes>{};
   CONSILIUM_TRY(Statement query, parts_->database.prepare("SELECT record, digest FROM driver"));
   CONSILIUM_TRY(const bool found, query.step());
   if (!found) return std::optional<Bytes>{};
@@ -306,6 +407,7 @@ auto SoloSequencer::blocks_after(Height height, std::size_t count_max)
 
 auto SoloSequencer::make_block(bool even_empty) -> Result<bool> {
   if (store_.ledger().pending_count() == 0 && !even_empty) return false;
+  CONSILIUM_CHECK(store_.ledger().knows_next_version());
   const Block block = store_.end_block();
   CONSILIUM_CHECK(store_.keep(&block, std::nullopt));
   return true;

@@ -40,13 +40,13 @@ static auto get_enumeration(Reader& in, std::uint8_t last) -> Enumeration {
   return static_cast<Enumeration>(value);
 }
 
-static void get(Reader& in, HospitalId& id) {
+void get(Reader& in, HospitalId& id) {
   id.value = in.u16();
 }
-static void get(Reader& in, RoundId& id) {
+void get(Reader& in, RoundId& id) {
   id.value = in.u64();
 }
-static void get(Reader& in, Height& height) {
+void get(Reader& in, Height& height) {
   height.value = in.u64();
 }
 
@@ -65,7 +65,7 @@ constexpr std::uint8_t lattice_follows = 0x80;
 /// … and when it has a validator's key.
 constexpr std::uint8_t validator_follows = 0x40;
 
-static void get(Reader& in, MemberInfo& member) {
+void get(Reader& in, MemberInfo& member) {
   member.name = in.text(name_bytes_max);
   member.title = in.text(title_bytes_max);
   const std::uint8_t first = in.u8();
@@ -86,8 +86,9 @@ constexpr std::uint8_t budgets_follow = 0x80;
 constexpr std::uint8_t box_rules_follow = 0x40;
 constexpr std::uint8_t opening_rules_follow = 0x20;
 constexpr std::uint8_t data_rules_follow = 0x10;
-constexpr std::uint8_t all_follow =
-    budgets_follow | box_rules_follow | opening_rules_follow | data_rules_follow;
+constexpr std::uint8_t blob_rules_follow = 0x08;
+constexpr std::uint8_t all_follow = budgets_follow | box_rules_follow | opening_rules_follow |
+                                    data_rules_follow | blob_rules_follow;
 constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
 constexpr std::uint32_t clips_follow = std::uint32_t{1} << 28U;
 
@@ -109,16 +110,23 @@ static auto has_box_rules(const Policy& policy) -> bool {
          policy.hybrid_boxes != usual.hybrid_boxes;
 }
 
+static auto has_blob_rules(const Policy& policy) -> bool {
+  const Policy usual;
+  return policy.challenge_heights != usual.challenge_heights ||
+         policy.retention_heights != usual.retention_heights;
+}
+
 static auto has_opening_rules(const Policy& policy) -> bool {
   return policy.audit != AuditPolicy::none || policy.delivery != sealing::Delivery::shares;
 }
 
-static void get(Reader& in, Policy& policy) {
+void get(Reader& in, Policy& policy) {
   const std::uint8_t first = in.u8();
   const bool budgets = (first & budgets_follow) != 0;
   const bool box_rules = (first & box_rules_follow) != 0;
   const bool data_rules = (first & data_rules_follow) != 0;
   const bool opening_rules = (first & opening_rules_follow) != 0;
+  const bool blob_rules = (first & blob_rules_follow) != 0;
   const auto topology = static_cast<std::uint8_t>(first & ~all_follow);
   if (topology < 1 || topology > 2) in.reject();
   policy.topology = static_cast<Topology>(topology);
@@ -164,6 +172,11 @@ static void get(Reader& in, Policy& policy) {
     policy.audit = static_cast<AuditPolicy>(audit);
     policy.delivery = static_cast<sealing::Delivery>(delivery);
     if (!has_opening_rules(policy)) in.reject();
+  }
+  if (blob_rules) {
+    policy.challenge_heights = in.u32();
+    policy.retention_heights = in.u32();
+    if (!has_blob_rules(policy)) in.reject();
   }
 }
 
@@ -224,7 +237,7 @@ static void put(Writer& out, const ProposeAudit& body) {
 static void get(Reader& in, ProposeAudit& body) {
   get(in, body.round);
 }
-static void get(Reader& in, Propose& body) {
+void get(Reader& in, Propose& body) {
   get_variant(in, body.what);
 }
 static void put(Writer& out, const Vote& body) {
@@ -238,7 +251,7 @@ static void get(Reader& in, Vote& body) {
 // --- round
 // ------------------------------------------------------------------------------------------------
 
-static void get(Reader& in, OpenRound& body) {
+void get(Reader& in, OpenRound& body) {
   // A purpose outside the closed list is read as it stands: the rule refuses it by its own name,
   // `bad_purpose`.
   body.purpose = static_cast<sealing::Purpose>(in.u8());
@@ -265,7 +278,7 @@ static void get(Reader& in, OpenRound& body) {
   }
 }
 
-static void get(Reader& in, SubmitManifest& body) {
+void get(Reader& in, SubmitManifest& body) {
   get(in, body.round);
   auto manifest = sealing::Manifest::decode(in.bytes(manifest_bytes_max));
   if (manifest) {
@@ -294,7 +307,7 @@ static void get(Reader& in, Complaint& body) {
   get(in, body.hospital);
   body.lists = in.bytes(lists_bytes_max);
 }
-static void get(Reader& in, Answer& body) {
+void get(Reader& in, Answer& body) {
   get(in, body.round);
   body.miner.value = in.u16();
   body.share = in.bytes(share_bytes_max);
@@ -302,7 +315,7 @@ static void get(Reader& in, Answer& body) {
   body.salt = in.bytes(salt_bytes_max);
 }
 
-static void get(Reader& in, std::vector<sealing::SetMember>& set) {
+void get(Reader& in, std::vector<sealing::SetMember>& set) {
   set = in.list(hospitals_max, [](Reader& r) {
     sealing::SetMember member;
     member.hospital.value = r.u16();
@@ -344,7 +357,7 @@ static void get(Reader& in, PublishShare& body) {
   body.set_digest = in.digest();
   body.share_sum = in.digest();
 }
-static void get(Reader& in, ResultAttest& body) {
+void get(Reader& in, ResultAttest& body) {
   get(in, body.round);
   body.values = in.digest();
   body.body_sum_root = in.digest();
@@ -396,7 +409,7 @@ static void get(Reader& in, StandDown& body) {
   get(in, body.round);
   body.set_digest = in.digest();
 }
-static void get(Reader& in, AuditCall& body) {
+void get(Reader& in, AuditCall& body) {
   get(in, body.round);
   body.failure.failing = in.list(sealing::audit_failing_max, [](Reader& r) { return r.u64(); });
   const auto& failing = body.failure.failing;
@@ -451,7 +464,7 @@ static void get(Reader& in, NotSent& body) {
 // --- alignment
 // --------------------------------------------------------------------------------------------
 
-static void get(Reader& in, AlignmentRecord& record) {
+void get(Reader& in, AlignmentRecord& record) {
   record.epoch = in.u64();
   get_array(in, record.session);
   record.subject = get_enumeration<AlignmentSubject>(in, 3);
@@ -483,7 +496,7 @@ static void put(Writer& out, const AlignKeys& body) {
 static void get(Reader& in, AlignKeys& body) {
   get_array(in, body.key);
 }
-static void get(Reader& in, AlignCommit& body) {
+void get(Reader& in, AlignCommit& body) {
   for (auto& share : body.shares) share = in.digest();
   body.input = in.digest();
 }
@@ -505,7 +518,7 @@ static void get(Reader& in, AlignAborted& body) {
   get(in, body.first);
   get(in, body.second);
 }
-static void get(Reader& in, AlignReceipt& body) {
+void get(Reader& in, AlignReceipt& body) {
   body.commitments_root = in.digest();
   body.circuit = in.digest();
   body.verdict = in.digest();
@@ -589,9 +602,11 @@ void put(Writer& out, const Policy& policy) {
   const bool box_rules = has_box_rules(policy);
   const bool data_rules = has_data_rules(policy);
   const bool opening_rules = has_opening_rules(policy);
+  const bool blob_rules = has_blob_rules(policy);
   out.u8(static_cast<std::uint8_t>(
       topology | (budgets ? budgets_follow : 0U) | (box_rules ? box_rules_follow : 0U) |
-      (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U)));
+      (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U) |
+      (blob_rules ? blob_rules_follow : 0U)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -610,6 +625,7 @@ void put(Writer& out, const Policy& policy) {
   }
   if (opening_rules)
     out.u8(static_cast<std::uint8_t>(policy.audit)).u8(static_cast<std::uint8_t>(policy.delivery));
+  if (blob_rules) out.u32(policy.challenge_heights).u32(policy.retention_heights);
 }
 
 void put(Writer& out, const Propose& body) {
@@ -728,15 +744,39 @@ auto AlignmentRecord::digest() const -> Digest {
 
 auto name_of(const Body& body) -> std::string_view {
   static constexpr std::array<std::string_view, std::variant_size_v<Body>> names{
-      "propose",         "vote",           "open_round",
-      "submit_manifest", "attest",         "complaint",
-      "answer",          "freeze",         "ready",
-      "publish_share",   "result_attest",  "vote_commit",
-      "vote_reveal",     "decide",         "model_digest",
-      "abort",           "open_alignment", "publish_alignment",
-      "close_alignment", "rotate_box_key", "stand_down",
-      "audit_call",      "audit_answer",   "audit_finding",
-      "audit_consent",   "publish_key",    "not_sent"};
+      "propose",
+      "vote",
+      "open_round",
+      "submit_manifest",
+      "attest",
+      "complaint",
+      "answer",
+      "freeze",
+      "ready",
+      "publish_share",
+      "result_attest",
+      "vote_commit",
+      "vote_reveal",
+      "decide",
+      "model_digest",
+      "abort",
+      "open_alignment",
+      "publish_alignment",
+      "close_alignment",
+      "rotate_box_key",
+      "stand_down",
+      "audit_call",
+      "audit_answer",
+      "audit_finding",
+      "audit_consent",
+      "publish_key",
+      "not_sent",
+      "rotate_key",
+      "rotate_validator_key",
+      "evidence",
+      "challenge",
+      "respond",
+      "tombstone"};
   return names.at(body.index());
 }
 

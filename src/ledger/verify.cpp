@@ -79,7 +79,9 @@ auto credits_of(const RoundRecord& round) -> Account {
     const std::uint64_t claimed = round.manifests.at(hospital).claimed_patterns;
     Claim claim{hospital, 1, 0};
     if (anybody_claims) claim.weight = root_by_bits(std::min(claimed, round.policy.align_cap));
-    if (round.equivocations.count(hospital) != 0) claim.weight = 0;
+    if (round.equivocations.count(hospital) != 0 ||
+        std::count(round.not_shown.begin(), round.not_shown.end(), hospital) != 0)
+      claim.weight = 0;
     data.push_back(claim);
   }
   if (std::all_of(data.begin(), data.end(), [](const Claim& c) { return c.weight == 0; })) {
@@ -204,7 +206,7 @@ auto verify_audits(const Ledger& ledger, const std::string& file) -> Result<void
 }  // namespace
 
 auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
-  CONSILIUM_TRY(LedgerStore store, LedgerStore::open_read_only(file));
+  CONSILIUM_TRY(LedgerStore store, LedgerStore::open_read_only(file, Replay::everything));
   const Ledger& ledger = store.ledger();
   if (ledger.recomputed_digest() != ledger.digest())
     return fail("database_damaged", file.string(), "The state's records do not give its digest.");
@@ -231,11 +233,15 @@ auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
   for (const auto& [id, member] : ledger.members()) {
     const auto found = recomputed.find(id);
     const std::uint64_t credits = found == recomputed.end() ? 0 : found->second;
-    if (credits != member.credits)
+    const auto offence = ledger.offences().find(id);
+    const std::uint64_t withheld =
+        offence == ledger.offences().end() ? 0 : offence->second.withheld();
+    if (credits != member.credits + withheld)
       return fail("credits_differ", file.string() + ", member " + member.info.name,
                   "The member's credits are not the sum of its rewards.");
     report.credits += credits;
-    report.credits_by_member[member.info.name] += credits;
+    report.credits_withheld += withheld;
+    report.credits_by_member[member.info.name] += member.credits;
   }
   CONSILIUM_CHECK(verify_privacy(ledger, file.string()));
   CONSILIUM_CHECK(verify_audits(ledger, file.string()));

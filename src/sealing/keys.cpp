@@ -1,6 +1,7 @@
 #include "consilium/sealing/keys.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include <sodium.h>
 
@@ -61,14 +62,82 @@ auto SigningKey::sign(BytesView message) const -> Signature {
   return signature;
 }
 
+static auto bad_signature() -> tl::unexpected<Error> {
+  return fail("bad_signature", "signed message",
+              "The signature does not belong to this message and key; the message is refused.");
+}
+
 auto verify(const VerifyKey& key, BytesView message, const Signature& signature) -> Result<void> {
   start_sodium();
   if (crypto_sign_verify_detached(signature.bytes.data(), message.data(), message.size(),
                                   key.bytes.data()) == 0) {
     return {};
   }
-  return fail("bad_signature", "signed message",
-              "The signature does not belong to this message and key; the message is refused.");
+  return bad_signature();
+}
+
+namespace {
+
+using Point = std::array<std::uint8_t, crypto_core_ed25519_BYTES>;
+using Scalar = std::array<std::uint8_t, crypto_core_ed25519_SCALARBYTES>;
+
+/// 8·p, which has no small-order part any more; nothing when p is no point of the curve.
+auto eightfold(const std::uint8_t* point) -> std::optional<Point> {
+  Point out{};
+  std::copy_n(point, out.size(), out.begin());
+  for (int i = 0; i < 3; ++i) {
+    if (crypto_core_ed25519_add(out.data(), out.data(), out.data()) != 0) return std::nullopt;
+  }
+  return out;
+}
+
+/// scalar·point, for a point without a small-order part. libsodium refuses what gives the neutral
+/// element: that is what it is then.
+auto times(const Scalar& scalar, const Point& point) -> Point {
+  Point out{};
+  if (crypto_scalarmult_ed25519_noclamp(out.data(), scalar.data(), point.data()) == 0) return out;
+  out.fill(0);
+  out[0] = 1;
+  return out;
+}
+
+}  // namespace
+
+auto verify_as_engine(const VerifyKey& key, BytesView message, const Signature& signature)
+    -> Result<void> {
+  start_sodium();
+  Scalar s{};
+  std::copy_n(signature.bytes.begin() + 32, s.size(), s.begin());
+  // s below the group's order: only then does reducing change nothing.
+  std::array<std::uint8_t, crypto_core_ed25519_NONREDUCEDSCALARBYTES> wide{};
+  std::copy(s.begin(), s.end(), wide.begin());
+  Scalar reduced{};
+  crypto_core_ed25519_scalar_reduce(reduced.data(), wide.data());
+  const auto commitment = eightfold(signature.bytes.data());
+  const auto owner = eightfold(key.bytes.data());
+  if (reduced != s || !commitment || !owner) return bad_signature();
+
+  std::array<std::uint8_t, crypto_hash_sha512_BYTES> hash{};
+  crypto_hash_sha512_state state;
+  crypto_hash_sha512_init(&state);
+  crypto_hash_sha512_update(&state, signature.bytes.data(), 32);
+  crypto_hash_sha512_update(&state, key.bytes.data(), key.bytes.size());
+  crypto_hash_sha512_update(&state, message.data(), message.size());
+  crypto_hash_sha512_final(&state, hash.data());
+  Scalar challenge{};
+  crypto_core_ed25519_scalar_reduce(challenge.data(), hash.data());
+
+  Point base{};
+  Scalar one{1};
+  CONSILIUM_ENSURE(crypto_scalarmult_ed25519_base_noclamp(base.data(), one.data()) == 0);
+  const auto eight_bases = eightfold(base.data());
+  CONSILIUM_ENSURE(eight_bases.has_value());
+  Point right{};
+  const Point part = times(challenge, *owner);
+  if (crypto_core_ed25519_add(right.data(), commitment->data(), part.data()) != 0)
+    return bad_signature();
+  if (times(s, *eight_bases) != right) return bad_signature();
+  return {};
 }
 
 auto hybrid_boxes_available() -> bool {

@@ -259,6 +259,75 @@ TEST(Application, refuses_the_first_page_of_another_consortium_and_a_block_out_o
   EXPECT_EQ(code(Application::open(std::move(store), {1000}, chain.clock)), "bad_genesis");
 }
 
+TEST(Application, tells_the_engine_of_new_rules_and_stops_before_a_block_by_rules_it_lacks) {
+  Consortium c({4, short_policy(), true});
+  const Folder folder;
+  Chain chain(c.ledger.genesis(), folder.path());
+  const Height at{c.ledger.height().value + 3};
+  ASSERT_EQ(c.send_as(id(1), ledger::Propose{ledger::ProposeUpgrade{2, at}}), "ok");
+  c.vote_until_decided(c.hospitals);
+  c.block();
+  ASSERT_EQ(c.send_as(id(1), c.open_body()), "ok");
+  c.block();
+  ASSERT_EQ(c.ledger.height().value + 1, at.value);
+  for (const auto& made : c.blocks) {
+    const auto done = chain.block(made.transactions);
+    const bool last = made.height.value + 1 == at.value;
+    EXPECT_EQ(done.app_version, last ? std::optional<std::uint32_t>(2) : std::nullopt);
+    EXPECT_EQ(chain.application->info().app_version, last ? 2U : 1U);
+  }
+  auto& app = *chain.application;
+  const auto info = app.info();
+  const Bytes next = c.make(id(1), ledger::Propose{ledger::ProposeSchema{}}).encode();
+  EXPECT_EQ(code(app.check(next, false)), "app_version_unknown");
+  EXPECT_TRUE(app.prepare_proposal({next}, 1U << 20U).empty());
+  EXPECT_FALSE(app.process_proposal({info.height + 1, {next}, {}}));
+  EXPECT_EQ(code(app.finalize_block({info.height + 1, {next}, {}})), "app_version_unknown");
+  EXPECT_EQ(code(app.finalize_block({info.height + 1, {}, {}})), "app_version_unknown");
+  // Nothing was lost: it is where it was, for a program that has the version.
+  chain.restart();
+  EXPECT_EQ(chain.application->info().height, info.height);
+  EXPECT_EQ(chain.application->info().app_hash, info.app_hash);
+  EXPECT_EQ(chain.application->progress().ledger_height, c.ledger.height());
+}
+
+TEST(Application, gives_the_seat_of_a_validator_to_its_new_key) {
+  Consortium c({4, short_policy(), true});
+  const Folder folder;
+  Chain chain(c.ledger.genesis(), folder.path());
+  for (const auto& made : c.blocks) (void)chain.block(made.transactions);
+  const auto settle = [&] {
+    std::vector<ValidatorPower> told;
+    for (int i = 0; i < 20; ++i) {
+      chain.clock.advance_ms(1000);
+      const auto tick = chain.application->due_tick();
+      if (!tick) break;
+      const auto done = chain.block({*tick});
+      EXPECT_LE(done.validator_updates.size(), 1U);
+      told.insert(told.end(), done.validator_updates.begin(), done.validator_updates.end());
+      c.blocks.push_back(c.ledger.end_block());
+    }
+    return told;
+  };
+  (void)settle();
+  ASSERT_EQ(chain.application->progress().validators, 4U);
+  const ledger::test::Identity fresh("another validator");
+  const auto old = c.ledger.validators().at(id(3));
+  const Digest message = ledger::new_key_digest(c.ledger.consortium(), id(3),
+                                                ledger::KeyUse::validator, fresh.info.key);
+  const auto rotate =
+      c.make(id(3), ledger::RotateValidatorKey{fresh.info.key, fresh.key.sign(message.view())});
+  ASSERT_EQ(code(c.ledger.apply(rotate)), "ok");
+  c.blocks.push_back(c.ledger.end_block());
+  auto told = chain.block({rotate.encode()}).validator_updates;
+  for (const auto& update : settle()) told.push_back(update);
+  // One change a block: the old key leaves, then the new one comes.
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_EQ(told[0], (ValidatorPower{old, 0}));
+  EXPECT_EQ(told[1], (ValidatorPower{fresh.info.key, full_power}));
+  EXPECT_EQ(chain.application->progress().validators, 4U);
+}
+
 TEST(Application, notices_a_changed_record_of_the_engine) {
   Consortium c({4, short_policy(), true});
   const Folder folder;

@@ -122,6 +122,7 @@ class Consortium {
     const Verdict checked = ledger.check(transaction);
     EXPECT_EQ(ledger.recomputed_digest(), before);
     Verdict applied = ledger.apply(transaction);
+    heard.back().push_back({transaction, code(applied)});
     EXPECT_EQ(code(checked), code(applied));
     if (applied) {
       EXPECT_NE(ledger.recomputed_digest(), before) << name_of(transaction.body);
@@ -140,7 +141,24 @@ class Consortium {
       blocks.push_back(ledger.end_block());
       ASSERT_EQ(ledger.recomputed_digest(), ledger.digest());
       digests.push_back(ledger.digest());
+      heard.emplace_back();
+      expect_whole_in_a_snapshot();
     }
+  }
+  /// Whatever a test has brought the state to, a snapshot holds all of it.
+  void expect_whole_in_a_snapshot() const {
+    const Bytes snapshot = ledger.snapshot();
+    const auto restored = Ledger::restore(genesis_, snapshot, ledger.digest());
+    ASSERT_TRUE(restored) << restored.error().message();
+    ASSERT_EQ(restored->height(), ledger.height());
+    ASSERT_EQ(restored->recomputed_digest(), ledger.digest());
+    ASSERT_EQ(restored->snapshot(), snapshot);
+  }
+  /// The state from its snapshot is this one.
+  void expect_same_from_snapshot() {
+    const auto restored = Ledger::restore(ledger.genesis(), ledger.snapshot(), ledger.digest());
+    ASSERT_TRUE(restored) << restored.error().message();
+    EXPECT_EQ(restored->recomputed_digest(), ledger.digest());
   }
   /// Empty blocks until the deadline of the round's present state has passed.
   void pass_deadline() {
@@ -305,6 +323,12 @@ class Consortium {
   bool rests = false;  ///< no block is made while nobody posts and nothing waits for a height
   std::vector<Block> blocks;
   std::vector<Digest> digests;
+  /// Everything that was said for each block, refused or not; the last is the one being built.
+  struct Heard {
+    Transaction transaction;
+    std::string verdict;
+  };
+  std::vector<std::vector<Heard>> heard{1};
 };
 
 }  // namespace consilium::ledger::test

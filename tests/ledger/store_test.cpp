@@ -157,6 +157,87 @@ TEST_F(Store, compares_the_state_digest_of_every_height) {
   EXPECT_NE(where(store).find("height 5"), std::string::npos) << where(store);
 }
 
+TEST_F(Store, opens_from_its_newest_snapshot_and_the_blocks_after_it) {
+  Consortium c;
+  c.run_round(64);
+  auto store = LedgerStore::create(file, c.ledger.genesis(), {4});
+  ASSERT_TRUE(store);
+  for (const Block& block : c.blocks) ASSERT_EQ(code(store->append(block)), "ok");
+  ASSERT_EQ(code(store->close()), "ok");
+  ASSERT_GE(c.blocks.size(), 9U);
+  EXPECT_EQ(code(LedgerStore::open(file, {4})), "ok");
+  // Block 2 cannot be re-played: so it was not, and whoever re-plays everything finds it.
+  change_rows(file, "UPDATE blocks SET block = zeroblob(50) WHERE height = 2");
+  {
+    auto again = LedgerStore::open(file, {4});
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ(again->ledger().digest(), c.ledger.digest());
+    EXPECT_EQ(again->ledger().snapshot(), c.ledger.snapshot());
+    EXPECT_EQ(code(again->block_at(Height{2})), "database_damaged");
+    // It goes on where it was.
+    c.run_round(64);
+    for (std::size_t i = again->ledger().height().value; i < c.blocks.size(); ++i)
+      ASSERT_EQ(code(again->append(c.blocks[i])), "ok");
+    EXPECT_EQ(again->ledger().digest(), c.ledger.digest());
+    ASSERT_EQ(code(again->close()), "ok");
+  }
+  EXPECT_EQ(code(verify_ledger(file)), "database_damaged");
+  EXPECT_EQ(code(LedgerStore::open(file, {4})), "ok");
+}
+
+TEST_F(Store, names_a_changed_snapshot_and_one_of_another_state) {
+  Consortium c;
+  c.run_round(64);
+  auto store = LedgerStore::create(file, c.ledger.genesis(), {4});
+  ASSERT_TRUE(store);
+  for (const Block& block : c.blocks) ASSERT_EQ(code(store->append(block)), "ok");
+  ASSERT_EQ(code(store->close()), "ok");
+  const auto good = read_file(file, 16U << 20U);
+  ASSERT_TRUE(good);
+  for (const char* change : {"UPDATE snapshots SET snapshot = zeroblob(99)",
+                             "UPDATE snapshots SET digest = zeroblob(32)",
+                             "UPDATE snapshots SET state_digest = zeroblob(32)",
+                             "UPDATE snapshots SET height = height + 1000"}) {
+    change_rows(file, change);
+    const auto refused = LedgerStore::open(file, {4});
+    EXPECT_EQ(code(refused), "database_damaged") << change;
+    EXPECT_NE(where(refused).find("snapshot of height"), std::string::npos) << where(refused);
+    fs::remove(file.string() + ".seal");
+    ASSERT_TRUE(write_file_durably(file, *good));
+  }
+  EXPECT_EQ(code(LedgerStore::open(file, {4})), "ok");
+}
+
+TEST_F(Store, killed_after_any_block_stands_where_it_was_with_or_without_a_snapshot) {
+  Consortium c;
+  c.run_round(64);
+  auto store = LedgerStore::create(file, c.ledger.genesis(), {3});
+  ASSERT_TRUE(store);
+  for (std::size_t i = 0; i < c.blocks.size(); ++i) {
+    ASSERT_EQ(code(store->append(c.blocks[i])), "ok");
+    // The disk as another process would find it now.
+    const auto copy = folder_ / ("copy-" + std::to_string(i) + ".db");
+    for (const char* part : {"", "-wal"}) fs::copy_file(file.string() + part, copy.string() + part);
+    auto again = LedgerStore::open(copy, {3});
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ(again->ledger().digest(), c.digests[i]);
+    // A log that is torn anywhere gives an earlier height, never another state.
+    const auto torn = folder_ / ("torn-" + std::to_string(i) + ".db");
+    for (const char* part : {"", "-wal"}) fs::copy_file(file.string() + part, torn.string() + part);
+    fs::resize_file(torn.string() + "-wal", fs::file_size(torn.string() + "-wal") * 2 / 3);
+    auto earlier = LedgerStore::open(torn, {3});
+    if (!earlier) {
+      // Cut before the tables were made.
+      EXPECT_EQ(code(LedgerStore::holds_ledger(torn)), "ok");
+      continue;
+    }
+    const std::uint64_t height = earlier->ledger().height().value;
+    ASSERT_LE(height, i + 1);
+    EXPECT_EQ(earlier->ledger().digest(),
+              height == 0 ? c.blocks.front().previous : c.digests[height - 1]);
+  }
+}
+
 TEST_F(Store, finds_a_missing_block_and_a_changed_genesis) {
   Consortium c;
   c.run_round(64);

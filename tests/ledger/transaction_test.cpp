@@ -28,6 +28,13 @@ auto audited_policy() -> Policy {
   return policy;
 }
 
+auto kept_policy() -> Policy {
+  Policy policy;
+  policy.challenge_heights = 30;
+  policy.retention_heights = 500;
+  return policy;
+}
+
 /// Every kind of body, with every kind inside it.
 auto all_bodies() -> std::vector<Body> {
   const Identity other("other");
@@ -85,7 +92,16 @@ auto all_bodies() -> std::vector<Body> {
           AuditFinding{round, sealing::AuditStep::witness, {id(2), id(3)}},
           AuditConsent{round},
           PublishKey{round, digest_of("u"), digest_of("k")},
-          NotSent{round, digest_of("u")}};
+          NotSent{round, digest_of("u")},
+          Propose{ProposeUpgrade{2, Height{700}}},
+          RotateKey{other.info.key, {}},
+          RotateValidatorKey{other.info.key, {}},
+          Propose{ProposeRelease{id(3)}},
+          Propose{ProposePolicy{kept_policy()}},
+          Challenge{round, id(2), 7},
+          Respond{round, id(2), 7, {1, 2, 3}, {digest_of("left"), digest_of("right")}},
+          Tombstone{round},
+          Evidence{other.info.key, {{{{1, 2}, {}}, {{1, 3}, {}}}}}};
 }
 
 auto wrap(const Body& body) -> Transaction {
@@ -149,9 +165,12 @@ TEST(Transaction, has_one_encoding_and_signs_every_byte_of_it) {
 TEST(Transaction, refuses_lists_that_are_not_ascending) {
   const RoundId round{1};
   const std::vector<Body> unsorted{
-      Attest{round, {id(2), id(1)}}, Attest{round, {id(2), id(2)}},
+      Attest{round, {id(2), id(1)}},
+      Attest{round, {id(2), id(2)}},
       Freeze{round, {{id(3), Digest{}}, {id(1), Digest{}}}, Digest{}, Digest{}},
-      PublishAlignment{{1}, 1, AlignAck{{id(4), id(4)}}}};
+      PublishAlignment{{1}, 1, AlignAck{{id(4), id(4)}}},
+      Evidence{{}, {{{{2}, {}}, {{1}, {}}}}},
+      Evidence{{}, {{{{1}, {}}, {{1}, {}}}}}};
   for (const Body& body : unsorted)
     EXPECT_EQ(code(Transaction::decode(wrap(body).encode())), "bad_encoding") << name_of(body);
 }
@@ -200,6 +219,12 @@ TEST(Transaction, is_named_as_the_design_names_it) {
   EXPECT_EQ(name_of(Body{CloseAlignment{}}), "close_alignment");
   EXPECT_EQ(name_of(Body{Propose{}}), "propose");
   EXPECT_EQ(name_of(Body{RotateBoxKey{}}), "rotate_box_key");
+  EXPECT_EQ(name_of(Body{RotateKey{}}), "rotate_key");
+  EXPECT_EQ(name_of(Body{RotateValidatorKey{}}), "rotate_validator_key");
+  EXPECT_EQ(name_of(Body{Evidence{}}), "evidence");
+  EXPECT_EQ(name_of(Body{Challenge{}}), "challenge");
+  EXPECT_EQ(name_of(Body{Respond{}}), "respond");
+  EXPECT_EQ(name_of(Body{Tombstone{}}), "tombstone");
 }
 
 TEST(Policy, without_audit_and_with_shares_has_the_bytes_it_always_had) {
@@ -220,6 +245,26 @@ TEST(Policy, without_audit_and_with_shares_has_the_bytes_it_always_had) {
   EXPECT_EQ(code(Transaction::decode(twice)), "bad_encoding");
   policy.delivery = sealing::Delivery::shares;
   EXPECT_EQ(bytes_of(policy), plain);
+}
+
+TEST(Policy, with_the_usual_rules_for_blobs_has_the_bytes_it_always_had) {
+  const auto bytes_of = [](const Policy& policy) {
+    return wrap(Propose{ProposePolicy{policy}}).encode();
+  };
+  Policy policy;
+  const Bytes plain = bytes_of(policy);
+  policy.retention_heights = 100;
+  Bytes kept = bytes_of(policy);
+  EXPECT_EQ(kept.size(), plain.size() + 8);
+  // Marked as present and yet the usual: a second encoding of the same policy, so none.
+  kept.at(kept.size() - 64 - 4) = 0;
+  EXPECT_EQ(code(Transaction::decode(kept)), "bad_encoding");
+  EXPECT_EQ(code(check_policy(policy)), "ok");
+  policy.retention_heights = policy.challenge_heights - 1;
+  EXPECT_EQ(code(check_policy(policy)), "bad_policy");
+  policy.retention_heights = 0;
+  policy.challenge_heights = 1'000'001;
+  EXPECT_EQ(code(check_policy(policy)), "bad_policy");
 }
 
 TEST(Policy, delivers_masked_keys_in_central_only_and_audits_nothing_then) {

@@ -338,6 +338,10 @@ void World::follow(std::size_t at) {
       found(node.name + " refuses a block: " + applied.error().message());
       return;
     }
+    // As if the node had been started again from its snapshot: it must never judge otherwise.
+    auto again = ledger::Ledger::restore(genesis_, node.ledger->snapshot(), node.ledger->digest());
+    if (!again) return found(node.name + " lost its snapshot: " + again.error().message());
+    *node.ledger = std::move(*again);
   }
 }
 

@@ -23,9 +23,6 @@
 
 namespace consilium::engine {
 
-/// Rules of this program. A chain that asks for newer ones needs a newer program.
-inline constexpr std::uint64_t app_version = 1;
-
 /// A transaction as the engine carries it: the ledger's bytes, or a tick. Who waits for a height
 /// while nobody posts anything sends a tick for the next one; all nodes send the same bytes.
 [[nodiscard]] auto encode_tick(Height next) -> Bytes;
@@ -33,18 +30,22 @@ inline constexpr std::uint64_t app_version = 1;
 struct EngineInfo {
   std::uint64_t height = 0;  ///< of the engine's last block that was committed
   Digest app_hash;
+  std::uint32_t app_version = 1;  ///< of the rules that make the next block
 };
 
 struct ProposedBlock {
   std::uint64_t height = 0;
   std::vector<Bytes> transactions;
   std::vector<CommitVote> last_commit;  ///< who signed the block before
+  bool reports_double_signing = false;  ///< the engine found two votes of one validator
 };
 
 struct FinalizedBlock {
   std::vector<ledger::Verdict> verdicts;  ///< of each transaction
   std::vector<ValidatorPower> validator_updates;
   Digest app_hash;
+  /// Set when the next block is the first one by other rules.
+  std::optional<std::uint32_t> app_version;
 };
 
 /// One node's side of the chain. May be called from several threads; one call at a time is worked
@@ -74,7 +75,8 @@ class Application final {
   /// Would every transaction be accepted? A proposer that packs others is not honest.
   [[nodiscard]] auto process_proposal(const ProposedBlock& block) -> bool;
   /// Judges and applies; nothing is durable before `commit`. Errors end the node's part:
-  /// `wrong_height`.
+  /// `wrong_height`, `app_version_unknown` (the consortium voted for rules that this program
+  /// lacks; what was committed before stays whole).
   [[nodiscard]] auto finalize_block(const ProposedBlock& block) -> Result<FinalizedBlock>;
   /// Errors: `disk_full`, `database_failed`; the block is then taken back and the node must stop.
   /// `wrong_height`: nothing was finalized.
@@ -84,6 +86,10 @@ class Application final {
   /// As ledger::Driver::blocks_after.
   [[nodiscard]] auto blocks_after(Height height, std::size_t count_max)
       -> Result<std::vector<ledger::Block>>;
+  /// Engine heights of committed blocks that report double signing, each once: whoever has the
+  /// block posts the two votes as evidence (CometbftDriver::evidence_at). Of this process's life
+  /// only: every other node has seen them, too.
+  [[nodiscard]] auto take_reported() -> std::vector<std::uint64_t>;
   /// The tick to send now, if one is due.
   [[nodiscard]] auto due_tick() -> std::optional<Bytes>;
   struct Progress {

@@ -9,7 +9,7 @@
 /// Always true, and checked after every block:
 ///   - heights grow by exactly one;
 ///   - a sender's sequence numbers have no gaps and no repeats;
-///   - the credits of all members add up to the pools of all accepted rounds;
+///   - the credits of all members, paid and withheld, add up to the pools of all accepted rounds;
 ///   - a set that was opened is a union of cells of its family's partition;
 ///   - nothing in the state can identify a patient.
 
@@ -54,6 +54,39 @@ struct Member {
   Height box_since;  ///< of its last rotate_box_key; 0: the key is the one it was admitted with
 };
 
+/// A key that one of the members had before: nobody's ever again.
+struct FormerKey {
+  HospitalId member;
+  KeyUse use = KeyUse::identity;
+  Height replaced_at;
+};
+
+/// A member whose validator signed two blocks at once, and what that has cost it.
+struct Offence {
+  Height at;  ///< of the last evidence
+  /// Of the votes, ascending: what was judged once is not held against anybody again.
+  std::vector<std::uint64_t> engine_heights;
+  /// Until the council releases it: what rounds pay it goes to the three below.
+  bool withholding = true;
+  std::uint64_t withheld_data = 0, withheld_verify = 0, withheld_pack = 0;
+  [[nodiscard]] auto withheld() const -> std::uint64_t {
+    return withheld_data + withheld_verify + withheld_pack;
+  }
+};
+/// A vote of a key that was replaced so many heights ago counts as evidence; one on the removal of
+/// who signed twice stays open as long.
+inline constexpr std::uint64_t evidence_heights = 100'000;
+
+/// The newest version of the rules that this program has. Blocks of earlier versions are replayed
+/// by the rules of their version: a rule that changes asks Book::next_app_version().
+inline constexpr std::uint32_t app_version_newest = 1;
+/// What was voted for, until its height.
+struct Upgrade {
+  std::uint32_t app_version = 0;
+  Height height;  ///< of the first block by its rules
+  auto operator==(const Upgrade&) const -> bool = default;
+};
+
 /// A miner's last word that a set does not open, and how many share sums it was said of.
 struct FailureWord {
   sealing::OpeningFailure failure;
@@ -77,6 +110,13 @@ struct AuditRecord {
   [[nodiscard]] auto now() const -> const Step& {
     return steps.at(static_cast<std::size_t>(step) - 1);
   }
+};
+
+/// A miner wants to see a leaf of a hospital's body.
+struct OpenChallenge {
+  std::uint64_t leaf = 0;
+  Height deadline;  ///< the last block that may show it
+  bool answered = false;
 };
 
 struct RoundRecord {
@@ -127,7 +167,13 @@ struct RoundRecord {
   std::vector<HospitalId> blamed;  ///< found out by the audit: answers and findings are above
   std::map<HospitalId, Digest> masked_keys;  ///< delivery C, by member of the set
   std::vector<HospitalId> not_sent;          ///< delivery C: who never sent for the set
+  std::map<std::pair<HospitalId, HospitalId>, OpenChallenge> challenges;  ///< by (hospital, miner)
+  std::vector<HospitalId>
+      not_shown;  ///< a challenged leaf of theirs never appeared: no data credits
+  std::vector<HospitalId> withdrawn;  ///< took back what they sent, after the round
 };
+/// A leaf is asked for and may still be shown.
+[[nodiscard]] auto has_open_challenge(const RoundRecord& round) -> bool;
 /// An asker's own question: metrics or council with noise, paid for from the asker's budget and
 /// free in what it asks. Without noise these purposes ask the policy's menu, once a data epoch.
 [[nodiscard]] auto is_own_question(const OpenRound& open) -> bool;
@@ -225,12 +271,24 @@ class State {
   [[nodiscard]] virtual auto families() const -> const std::map<Digest, Family>& = 0;
   /// How many admissions, removals and new box keys have changed the committee.
   [[nodiscard]] virtual auto committee_epoch() const -> std::uint32_t = 0;
+  /// Keys that were replaced.
+  [[nodiscard]] virtual auto former_keys() const
+      -> const std::map<sealing::VerifyKey, FormerKey>& = 0;
+  /// Of members whose double signing was proven.
+  [[nodiscard]] virtual auto offences() const -> const std::map<HospitalId, Offence>& = 0;
+  /// The version of the rules that made the last block.
+  [[nodiscard]] virtual auto app_version() const -> std::uint32_t = 0;
+  [[nodiscard]] virtual auto pending_upgrade() const -> const std::optional<Upgrade>& = 0;
   /// The base of the very first update round; every update starts from it until a model is
   /// accepted.
   [[nodiscard]] virtual auto initial_model() const -> const std::optional<Digest>& = 0;
-  /// The hash of a past block (design §2); the zero digest for height 0.
+  /// The hash of a past block (design §2); the zero digest for height 0. A ledger that was restored
+  /// knows of the blocks before only those in which a round was opened or an audit fixed, and the
+  /// last.
   [[nodiscard]] virtual auto block_hash(Height height) const -> Digest = 0;
 
+  /// The version of the rules that make the next block.
+  [[nodiscard]] auto next_app_version() const -> std::uint32_t;
   [[nodiscard]] auto find_round(RoundId id) const -> const RoundRecord*;
   [[nodiscard]] auto member_by_name(std::string_view name) const -> const Member*;
   [[nodiscard]] auto hospitals() const
@@ -254,6 +312,12 @@ class State {
   /// May members, or box keys, change in the next block? Errors: `round_running`, `base_served` (a
   /// set of the base that the next update starts from was frozen).
   [[nodiscard]] auto committee_may_change() const -> Result<void>;
+  /// Names of blobs that no node need keep any more: of rounds that have been closed for the
+  /// retention_heights of their policy, and what hospitals took back. Their boxes are named in
+  /// `lists` and go with them. Never one that another round still needs. Ascending.
+  [[nodiscard]] auto released_blobs() const -> std::vector<Digest>;
+  /// May this round's blobs be dropped by their age?
+  [[nodiscard]] auto is_released(const RoundRecord& round) const -> bool;
   /// Should this member post a new box key now: it may, and its key has served box_epoch_rounds
   /// accepted updates, or is not of the policy's kind.
   [[nodiscard]] auto box_key_is_due(HospitalId member) const -> bool;
@@ -271,7 +335,8 @@ inline constexpr std::uint64_t pack_step = 4;
 
 class Ledger final : public State {
  public:
-  explicit Ledger(const Genesis& genesis);
+  /// `newest_version`: the newest version of the rules that the program has.
+  explicit Ledger(const Genesis& genesis, std::uint32_t newest_version = app_version_newest);
   Ledger(Ledger&&) noexcept;
   auto operator=(Ledger&&) noexcept -> Ledger&;
   ~Ledger() override;
@@ -283,16 +348,30 @@ class Ledger final : public State {
   [[nodiscard]] auto check_later(const Transaction& transaction) const -> Verdict;
   /// Judges one transaction inside the block being built and, if accepted, changes the state.
   [[nodiscard]] auto apply(const Transaction& transaction) -> Verdict;
+  /// Error: `app_version_unknown` (the next block is made by rules that this program lacks):
+  /// neither check nor apply takes anything then, and end_block must not be called.
+  [[nodiscard]] auto knows_next_version() const -> Result<void>;
   /// Ends the block: height + 1, deadlines of the rule, invariants, digest. Gives the block that
   /// was made.
   auto end_block() -> Block;
-  /// Applies a whole block from elsewhere. Errors: `wrong_previous`, `wrong_height`, or the verdict
-  /// of the first transaction that does not hold; the ledger is then as it was before. Also
-  /// `block_in_progress`: this ledger is building a block of its own.
+  /// Applies a whole block from elsewhere. Errors: `wrong_previous`, `wrong_height`,
+  /// `app_version_unknown`, or the verdict of the first transaction that does not hold; the ledger
+  /// is then as it was before. Also `block_in_progress`: this ledger is building a block of its
+  /// own.
   [[nodiscard]] auto apply_block(const Block& block) -> Result<void>;
   /// Takes back the block that is being built, or else the one made last (once): for a driver that
   /// could not make it durable.
   void revert_block();
+  /// The whole state after the last block as bytes, from which a ledger goes on without the blocks
+  /// before it: every record, and the hashes of past blocks that rules still ask for. One state has
+  /// one snapshot. Not inside a block. Time and size: those of all records.
+  [[nodiscard]] auto snapshot() const -> Bytes;
+  /// The ledger that gave this snapshot, of which the state digest is known from elsewhere: from
+  /// this node's own blocks, or from what the consortium's validators signed. What it answers and
+  /// judges is what the original does. Errors: `bad_encoding`, `wrong_consortium`,
+  /// `snapshot_damaged` (any other byte than those that give the digest).
+  [[nodiscard]] static auto restore(const Genesis& genesis, BytesView snapshot,
+                                    const Digest& digest) -> Result<Ledger>;
   /// Transactions and their bytes accepted into the block that is being built.
   [[nodiscard]] auto pending_count() const -> std::size_t;
   [[nodiscard]] auto pending_bytes() const -> std::size_t;
@@ -312,11 +391,16 @@ class Ledger final : public State {
   auto proposals() const -> const std::map<std::uint64_t, OpenProposal>& override;
   auto families() const -> const std::map<Digest, Family>& override;
   auto committee_epoch() const -> std::uint32_t override;
+  auto former_keys() const -> const std::map<sealing::VerifyKey, FormerKey>& override;
+  auto offences() const -> const std::map<HospitalId, Offence>& override;
+  auto app_version() const -> std::uint32_t override;
+  auto pending_upgrade() const -> const std::optional<Upgrade>& override;
   auto initial_model() const -> const std::optional<Digest>& override;
   auto block_hash(Height height) const -> Digest override;
 
  private:
   struct Content;
+  explicit Ledger(std::unique_ptr<Content> content);
   std::unique_ptr<Content> content_;
 };
 

@@ -7,8 +7,25 @@
 
 namespace consilium::ledger {
 
+struct StoreSettings {
+  /// A snapshot is kept with every block whose height is a multiple of this: opening re-plays fewer
+  /// blocks than that. At least 1.
+  std::uint64_t snapshot_every = 1000;
+};
+/// The state after a block, and what it must be.
+struct StateSnapshot {
+  Height height;
+  Digest state_digest;
+  Bytes bytes;  ///< Ledger::snapshot()
+};
+/// What is re-played of a file that is opened: the blocks after its newest snapshot, or all that it
+/// has.
+enum class Replay : std::uint8_t { from_newest_snapshot, everything };
+
 /// A node's `ledger.db`: genesis, blocks and the state digest after each, durable before
-/// acknowledged. Opening re-plays every block and compares every digest.
+/// acknowledged, and every so often the state itself, in one transaction with its block. Opening
+/// begins with the newest snapshot, re-plays the blocks after it and compares every digest: 10^5
+/// small blocks stand there in less than a second.
 class LedgerStore {
  public:
   /// Does the file hold a ledger? False when there is no file, or one that was cut off while it was
@@ -16,13 +33,15 @@ class LedgerStore {
   [[nodiscard]] static auto holds_ledger(const std::filesystem::path& file) -> Result<bool>;
   /// Makes a new file with this genesis, also where one was cut off while it was made. Error:
   /// `file_exists`.
-  [[nodiscard]] static auto create(const std::filesystem::path& file, const Genesis& genesis)
-      -> Result<LedgerStore>;
+  [[nodiscard]] static auto create(const std::filesystem::path& file, const Genesis& genesis,
+                                   StoreSettings settings = {}) -> Result<LedgerStore>;
   /// Errors: `file_missing`, `database_damaged` (file's seal, a row's digest, or a re-played state
   /// digest differs – names file and height), `database_foreign`.
-  [[nodiscard]] static auto open(const std::filesystem::path& file) -> Result<LedgerStore>;
+  [[nodiscard]] static auto open(const std::filesystem::path& file, StoreSettings settings = {})
+      -> Result<LedgerStore>;
   /// The same without the right to write, for `ledger show` and `ledger verify`.
-  [[nodiscard]] static auto open_read_only(const std::filesystem::path& file)
+  [[nodiscard]] static auto open_read_only(const std::filesystem::path& file,
+                                           Replay replay = Replay::from_newest_snapshot)
       -> Result<LedgerStore>;
   LedgerStore(LedgerStore&&) noexcept;
   auto operator=(LedgerStore&&) noexcept -> LedgerStore&;
@@ -100,7 +119,8 @@ struct VerifyReport {
   Height height;
   std::uint64_t credits =
       0;  ///< recomputed from every accepted round by a second, separate computation
-  std::map<std::string, std::uint64_t> credits_by_member;
+  std::uint64_t credits_withheld = 0;  ///< of these, from members that signed two blocks at once
+  std::map<std::string, std::uint64_t> credits_by_member;  ///< paid
 };
 /// Re-plays everything of one node's ledger.db and recomputes every credit and digest.
 /// Errors: `database_damaged`, `credits_differ`, `privacy_differs` (a round's or hospital's ρ is

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "consilium/foundation/blob_name.hpp"
 #include "consilium/foundation/bytes.hpp"
 #include "consilium/foundation/identity.hpp"
 #include "consilium/sealing/audit.hpp"
@@ -86,6 +87,10 @@ struct Policy {
   /// How the sum of the keys reaches whoever opens (sealing-spec §6.2, §6.3): shares for miners,
   /// or, in `central` only and without audits, keys masked so that only their whole sum is one.
   sealing::Delivery delivery = sealing::Delivery::shares;
+  /// So long a challenged leaf of a body may take to appear; 0: nobody is challenged.
+  std::uint32_t challenge_heights = 20;
+  /// So long after a round is closed nodes keep its blobs; 0: for ever.
+  std::uint32_t retention_heights = 0;
   auto operator==(const Policy&) const -> bool = default;
 };
 
@@ -134,11 +139,24 @@ struct ProposeSchema {
 struct ProposeAudit {
   RoundId round;
 };
+/// From this height on blocks are made by the rules of this version, the next one after the
+/// present. The present version and height 0 take back an upgrade that was voted for.
+struct ProposeUpgrade {
+  std::uint32_t app_version = 0;
+  Height height;
+};
+/// The rewards that evidence of double signing withheld from a member are paid, and later ones
+/// again.
+struct ProposeRelease {
+  HospitalId member;
+};
 /// A proposal is open until expiry; the proposer's vote is counted as yes. Accepted the moment more
 /// than two thirds of the hospitals (the target left out) said yes, refused when that cannot happen
 /// any more.
 struct Propose {
-  std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema, ProposeAudit> what;
+  std::variant<ProposeAdmit, ProposeRemove, ProposePolicy, ProposeSchema, ProposeAudit,
+               ProposeUpgrade, ProposeRelease>
+      what;
 };
 struct Vote {
   std::uint64_t proposal = 0;
@@ -150,6 +168,38 @@ struct Vote {
 /// frozen. So no box of the old key is needed any more when the new one stands on the ledger.
 struct RotateBoxKey {
   sealing::BoxPublicKey key;
+};
+
+/// What a member's Ed25519 key signs: its transactions, or votes of the consensus engine.
+enum class KeyUse : std::uint8_t { identity = 1, validator = 2 };
+/// What a new key signs to show that somebody has it: H("consilium/ledger/1/new-key", consortium,
+/// u16 member, u8 use, key).
+[[nodiscard]] auto new_key_digest(const Digest& consortium, HospitalId member, KeyUse use,
+                                  const sealing::VerifyKey& key) -> Digest;
+/// A member's new identity key. The envelope is signed by the old one, which signs nothing after it
+/// and is nobody's key ever again.
+struct RotateKey {
+  sealing::VerifyKey key;
+  sealing::Signature possession;  ///< of new_key_digest, by the new key
+};
+/// A hospital's new validator key, or its first one.
+struct RotateValidatorKey {
+  sealing::VerifyKey key;
+  sealing::Signature possession;
+};
+
+/// A vote of the consensus engine: the bytes that were signed, as the engine makes them
+/// (engine_vote.hpp), and the signature.
+struct SignedVote {
+  Bytes sign_bytes;  ///< ≤ engine_vote_bytes_max
+  sealing::Signature signature;
+};
+/// One validator signed two votes of one kind, height and round for different blocks. Its owner's
+/// rewards are withheld from here on, and a vote on its removal is opened. Anybody who saw both
+/// votes may post it; the one whose bytes are smaller comes first.
+struct Evidence {
+  sealing::VerifyKey validator;
+  std::array<SignedVote, 2> votes;
 };
 
 // --- round (sealing-spec §7)
@@ -248,6 +298,27 @@ struct Abort {
 struct StandDown {
   RoundId round;
   Digest set_digest;
+};
+
+// --- bodies that must be there (decisions/0048)
+// --------------------------------------------------------------------------------
+/// A miner asks to see one leaf of a hospital's body, before its round opens; each hospital once.
+struct Challenge {
+  RoundId round;
+  HospitalId hospital;
+  std::uint64_t leaf = 0;
+};
+/// The leaf, from anybody who has it.
+struct Respond {
+  RoundId round;
+  HospitalId hospital;
+  std::uint64_t leaf = 0;
+  Bytes bytes;  ///< ≤ blob_leaf_bytes
+  BlobPath path;
+};
+/// A hospital takes back what it sent for a closed round: no node keeps it any longer.
+struct Tombstone {
+  RoundId round;
 };
 
 // --- an opening that failed (sealing-spec §9.4)
@@ -350,7 +421,8 @@ using Body =
     std::variant<Propose, Vote, OpenRound, SubmitManifest, Attest, Complaint, Answer, Freeze, Ready,
                  PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide, ModelDigest, Abort,
                  OpenAlignment, PublishAlignment, CloseAlignment, RotateBoxKey, StandDown,
-                 AuditCall, AuditAnswer, AuditFinding, AuditConsent, PublishKey, NotSent>;
+                 AuditCall, AuditAnswer, AuditFinding, AuditConsent, PublishKey, NotSent, RotateKey,
+                 RotateValidatorKey, Evidence, Challenge, Respond, Tombstone>;
 /// snake_case, as design §6 names them: "open_round".
 [[nodiscard]] auto name_of(const Body& body) -> std::string_view;
 

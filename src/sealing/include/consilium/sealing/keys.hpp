@@ -40,6 +40,13 @@ class SigningKey {
 [[nodiscard]] auto verify(const VerifyKey& key, BytesView message, const Signature& signature)
     -> Result<void>;
 
+/// The same by the consensus engine's rule (ZIP-215): eight times the equation, so that a signature
+/// with a point of small order mixed in counts as it counts for the engine. For evidence, where
+/// whoever signed would rather be believed by the engine alone. Some 0.3 ms. Error:
+/// `bad_signature`.
+[[nodiscard]] auto verify_as_engine(const VerifyKey& key, BytesView message,
+                                    const Signature& signature) -> Result<void>;
+
 enum class BoxKind : std::uint8_t {
   classical = 1,  ///< X25519: libsodium's sealed box, 48 bytes longer than the plaintext
   hybrid = 2      ///< X-Wing and XChaCha20-Poly1305: 1136 bytes longer
