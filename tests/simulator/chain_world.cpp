@@ -261,7 +261,9 @@ void ChainWorld::guarded(Node& node, const std::function<void()>& work) {
 void ChainWorld::start(Node& node) {
   node.disk->power_on();
   guarded(node, [&] {
-    auto store = ledger::LedgerStore::open(node_folder(node.number) / "ledger.db");
+    // Nodes take their snapshots at different heights, and come back from them.
+    auto store = ledger::LedgerStore::open(node_folder(node.number) / "ledger.db",
+                                           {.snapshot_every = 2 + node.number});
     if (!store) throw Stopped{store.error().message()};
     auto application =
         engine::Application::open(std::move(*store), {block_interval_ms}, *node.clock);
