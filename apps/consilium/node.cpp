@@ -93,7 +93,15 @@ auto Node::member() const -> const ledger::Member* {
 
 auto Node::follow(ledger::Driver& driver) -> Result<void> {
   while (true) {
-    CONSILIUM_TRY(const auto blocks, driver.blocks_after(state().height(), blocks_a_pull));
+    auto blocks_or_not = driver.blocks_after(state().height(), blocks_a_pull);
+    if (!blocks_or_not && blocks_or_not.error().code == "pruned") {
+      // This node was away for longer than blocks are kept.
+      CONSILIUM_TRY(const auto snapshot, driver.newest_snapshot());
+      if (!snapshot) return tl::unexpected(blocks_or_not.error());
+      CONSILIUM_CHECK(ledger_->adopt(*snapshot, std::nullopt));
+      continue;
+    }
+    CONSILIUM_TRY(const auto blocks, std::move(blocks_or_not));
     for (const auto& block : blocks) CONSILIUM_CHECK(ledger_->append(block));
     if (blocks.size() < blocks_a_pull) return end_box_epoch();
   }

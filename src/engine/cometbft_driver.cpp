@@ -102,6 +102,10 @@ auto CometbftDriver::blocks_after(Height height, std::size_t count_max)
   return state_->application.blocks_after(height, count_max);
 }
 
+auto CometbftDriver::newest_snapshot() -> Result<std::optional<ledger::StateSnapshot>> {
+  return state_->application.newest_snapshot();
+}
+
 auto CometbftDriver::tick() -> ledger::Verdict {
   const auto due = state_->application.due_tick();
   if (!due) return {};

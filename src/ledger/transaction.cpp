@@ -88,6 +88,8 @@ constexpr std::uint8_t opening_rules_follow = 0x20;
 constexpr std::uint8_t data_rules_follow = 0x10;
 constexpr std::uint8_t all_follow =
     budgets_follow | box_rules_follow | opening_rules_follow | data_rules_follow;
+/// … in honest_min, which is at most 64.
+constexpr std::uint16_t history_follows = 0x8000;
 constexpr std::uint32_t noise_follows = std::uint32_t{1} << 31U;
 constexpr std::uint32_t clips_follow = std::uint32_t{1} << 28U;
 
@@ -122,7 +124,9 @@ void get(Reader& in, Policy& policy) {
   const auto topology = static_cast<std::uint8_t>(first & ~all_follow);
   if (topology < 1 || topology > 2) in.reject();
   policy.topology = static_cast<Topology>(topology);
-  policy.honest_min = in.u16();
+  const std::uint16_t honest = in.u16();
+  const bool history = (honest & history_follows) != 0;
+  policy.honest_min = static_cast<std::uint16_t>(honest & ~history_follows);
   policy.colluders = in.u16();
   policy.seal_heights = in.u32();
   policy.attest_heights = in.u32();
@@ -164,6 +168,10 @@ void get(Reader& in, Policy& policy) {
     policy.audit = static_cast<AuditPolicy>(audit);
     policy.delivery = static_cast<sealing::Delivery>(delivery);
     if (!has_opening_rules(policy)) in.reject();
+  }
+  if (history) {
+    policy.blocks_kept = in.u32();
+    if (policy.blocks_kept == 0) in.reject();
   }
 }
 
@@ -592,7 +600,9 @@ void put(Writer& out, const Policy& policy) {
   out.u8(static_cast<std::uint8_t>(
       topology | (budgets ? budgets_follow : 0U) | (box_rules ? box_rules_follow : 0U) |
       (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U)));
-  out.u16(policy.honest_min).u16(policy.colluders);
+  const bool history = policy.blocks_kept != 0;
+  out.u16(static_cast<std::uint16_t>(policy.honest_min | (history ? history_follows : 0U)));
+  out.u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
   out.u64(policy.weight_cap).u32(policy.clip_micro).u32(policy.small_cell).u64(policy.cases_max);
@@ -610,6 +620,7 @@ void put(Writer& out, const Policy& policy) {
   }
   if (opening_rules)
     out.u8(static_cast<std::uint8_t>(policy.audit)).u8(static_cast<std::uint8_t>(policy.delivery));
+  if (history) out.u32(policy.blocks_kept);
 }
 
 void put(Writer& out, const Propose& body) {

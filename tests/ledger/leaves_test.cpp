@@ -171,6 +171,7 @@ TEST(Leaf, of_head_policy_and_the_small_records_holds_every_field) {
                          [](H& h) { h.policy.data_percent = 9; },
                          [](H& h) { h.policy.verify_percent = 9; },
                          [](H& h) { h.policy.pack_percent = 9; },
+                         [](H& h) { h.policy.blocks_kept = 1000; },
                          [](H& h) { h.policy.audit = AuditPolicy::witness; },
                          [](H& h) { h.policy.audit = AuditPolicy::data; },
                          [](H& h) { h.policy.delivery = sealing::Delivery::masked_keys; }},

@@ -83,6 +83,8 @@ class Application final {
   /// As ledger::Driver::blocks_after.
   [[nodiscard]] auto blocks_after(Height height, std::size_t count_max)
       -> Result<std::vector<ledger::Block>>;
+  /// As ledger::Driver::newest_snapshot.
+  [[nodiscard]] auto newest_snapshot() -> Result<std::optional<ledger::StateSnapshot>>;
   /// The tick to send now, if one is due.
   [[nodiscard]] auto due_tick() -> std::optional<Bytes>;
   struct Progress {

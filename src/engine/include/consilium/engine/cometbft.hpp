@@ -88,6 +88,7 @@ class CometbftDriver final : public ledger::Driver {
   [[nodiscard]] auto submit(const ledger::Transaction& transaction) -> ledger::Verdict override;
   [[nodiscard]] auto blocks_after(Height height, std::size_t count_max)
       -> Result<std::vector<ledger::Block>> override;
+  [[nodiscard]] auto newest_snapshot() -> Result<std::optional<ledger::StateSnapshot>> override;
   /// Sends the tick that is due, if one is.
   [[nodiscard]] auto tick() -> ledger::Verdict;
   /// How many of the engine's peers are connected. Error: `engine_unreachable`.

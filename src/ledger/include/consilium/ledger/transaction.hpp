@@ -86,6 +86,9 @@ struct Policy {
   /// How the sum of the keys reaches whoever opens (sealing-spec §6.2, §6.3): shares for miners,
   /// or, in `central` only and without audits, keys masked so that only their whole sum is one.
   sealing::Delivery delivery = sealing::Delivery::shares;
+  /// Nodes keep so many of the last blocks, and may drop older ones whose state they hold; 0: every
+  /// block for ever.
+  std::uint32_t blocks_kept = 0;
   auto operator==(const Policy&) const -> bool = default;
 };
 
