@@ -305,6 +305,24 @@ TEST_F(Store, drops_blocks_that_the_policy_lets_go_and_a_peer_that_needs_them_be
   }
 }
 
+TEST_F(Store, drops_no_block_after_the_oldest_snapshot_that_it_keeps) {
+  auto policy = short_policy();
+  policy.blocks_kept = 1000;
+  const Consortium c({1, policy});
+  auto store = LedgerStore::create(file, c.ledger.genesis(), {1100});
+  ASSERT_TRUE(store);
+  for (int i = 0; i < 2205; ++i) {
+    const Block block = store->end_block();
+    ASSERT_EQ(code(store->keep(&block, std::nullopt)), "ok");
+  }
+  // The policy would let the first 1200 go; the snapshot of height 1100 needs those from 1101 on.
+  EXPECT_EQ(store->first_height()->value, 1101U);
+  ASSERT_EQ(code(store->close()), "ok");
+  const auto report = verify_ledger(file);
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->blocks, 2205U - 1100U);
+}
+
 TEST_F(Store, keeps_every_block_without_such_a_policy_and_in_an_archive) {
   for (const bool archive : {false, true}) {
     const auto c = long_walk(archive ? 1000 : 0);
