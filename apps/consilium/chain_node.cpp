@@ -463,6 +463,15 @@ auto ChainNode::step() -> Result<bool> {
     connected_ = 0;
   }
   call_peers(now_ms);
+  // What the engine saw is only in its own blocks: somebody has to say it on the ledger.
+  for (const auto height : application_->take_reported()) {
+    auto evidence = driver_->evidence_at(height, node_->state());
+    if (!evidence) {
+      node_->note(evidence.error().message());
+      continue;
+    }
+    for (auto& votes : *evidence) node_->order(std::move(votes));
+  }
   CONSILIUM_CHECK(node_->follow(*driver_));
   const bool grown = node_->state().height() != looked_at_;
   if (grown) {

@@ -97,9 +97,24 @@ auto Node::member() const -> const ledger::Member* {
   return ledger_ || chain_ ? state().member_by_name(setup_.name) : nullptr;
 }
 
+auto Node::adopt(const ledger::StateSnapshot& snapshot) -> Result<void> {
+  if (!chain_) return ledger_->adopt(snapshot, std::nullopt);
+  CONSILIUM_TRY(chain_, ledger::Ledger::restore(chain_->genesis(), snapshot.bytes,
+                                                snapshot.state_digest));
+  return {};
+}
+
 auto Node::follow(ledger::Driver& driver) -> Result<void> {
   while (true) {
-    CONSILIUM_TRY(const auto blocks, driver.blocks_after(state().height(), blocks_a_pull));
+    auto blocks_or_not = driver.blocks_after(state().height(), blocks_a_pull);
+    if (!blocks_or_not && blocks_or_not.error().code == "pruned") {
+      // This node was away for longer than blocks are kept.
+      CONSILIUM_TRY(const auto snapshot, driver.newest_snapshot());
+      if (!snapshot) return tl::unexpected(blocks_or_not.error());
+      CONSILIUM_CHECK(adopt(*snapshot));
+      continue;
+    }
+    CONSILIUM_TRY(const auto blocks, std::move(blocks_or_not));
     for (const auto& block : blocks) {
       CONSILIUM_CHECK(chain_ ? chain_->apply_block(block) : ledger_->append(block));
     }

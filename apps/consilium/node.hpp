@@ -100,6 +100,8 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   auto erase(std::string_view name) -> Result<void> override;
 
  private:
+  /// Goes on from a later state than it can follow to, block by block.
+  auto adopt(const ledger::StateSnapshot& snapshot) -> Result<void>;
   Node(Setup setup, NodeKeys keys, courier::BlobStore blobs)
       : setup_(std::move(setup)), keys_(std::move(keys)), blobs_(std::move(blobs)) {}
   auto begin_participation() -> Result<void>;

@@ -286,6 +286,13 @@ auto Application::take_reported() -> std::vector<std::uint64_t> {
   return std::exchange(parts_->reported, {});
 }
 
+auto Application::newest_snapshot() -> Result<std::optional<ledger::StateSnapshot>> {
+  const std::lock_guard lock(parts_->one_at_a_time);
+  CONSILIUM_TRY(auto kept, parts_->store.newest_snapshot());
+  if (!kept) return std::optional<ledger::StateSnapshot>{};
+  return std::optional<ledger::StateSnapshot>{std::move(kept->snapshot)};
+}
+
 auto Application::due_tick() -> std::optional<Bytes> {
   const std::lock_guard lock(parts_->one_at_a_time);
   const auto& p = *parts_;

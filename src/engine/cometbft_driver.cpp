@@ -115,6 +115,10 @@ auto CometbftDriver::evidence_at(std::uint64_t engine_height, const ledger::Stat
   return evidence_in_block(answer.dump(), ledger::chain_name(ledger.genesis()), keys);
 }
 
+auto CometbftDriver::newest_snapshot() -> Result<std::optional<ledger::StateSnapshot>> {
+  return state_->application.newest_snapshot();
+}
+
 auto CometbftDriver::tick() -> ledger::Verdict {
   const auto due = state_->application.due_tick();
   if (!due) return {};

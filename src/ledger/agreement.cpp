@@ -95,6 +95,8 @@ auto check_policy(const Policy& policy) -> Result<void> {
     return bad("sessions_a_year is 1 to 10 000.");
   if (policy.box_epoch_rounds > heights_max)
     return bad("box_epoch_rounds is at most 1 000 000 rounds.");
+  if (policy.blocks_kept != 0 && (policy.blocks_kept < 1000 || policy.blocks_kept > 1'000'000'000))
+    return bad("blocks_kept is 0, for ever, or 1000 to 1 000 000 000 blocks.");
   if (policy.data_percent > 100 || policy.verify_percent > 100 || policy.pack_percent > 100 ||
       policy.data_percent + policy.verify_percent + policy.pack_percent != 100)
     return bad("The percents of data, verification and packing add up to 100.");

@@ -111,6 +111,7 @@ auto Book::recomputed_digest() const -> Digest {
 }
 
 auto Book::leaf_of(BytesView key) const -> std::optional<Bytes> {
+  CONSILIUM_ENSURE(!in_block_);
   if (std::ranges::equal(key, leaf_key(LeafKind::head, 0))) return encode_leaf(head_);
   std::optional<Bytes> leaf;
   each_shelf(*this, [&](LeafKind kind, const auto& shelf) {

@@ -7,12 +7,6 @@
 namespace consilium::ledger {
 namespace {
 
-auto node_digest(const Digest& left, const Digest& right) -> Digest {
-  Hasher hasher;
-  hasher.add_u8(0x01).add(left.view()).add(right.view());
-  return hasher.finish();
-}
-
 /// Pairing from the left and promoting an odd last node gives RFC 6962's tree.
 auto node_above(const std::vector<Digest>& level, std::size_t place) -> Digest {
   const std::size_t left = 2 * place;
@@ -24,6 +18,12 @@ auto is_before(const Bytes& a, BytesView b) -> bool {
 }
 
 }  // namespace
+
+auto node_digest(const Digest& left, const Digest& right) -> Digest {
+  Hasher hasher;
+  hasher.add_u8(0x01).add(left.view()).add(right.view());
+  return hasher.finish();
+}
 
 auto leaf_key(LeafKind kind, std::uint64_t number) -> Bytes {
   Bytes key{static_cast<std::uint8_t>(kind)};

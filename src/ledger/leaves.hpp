@@ -36,6 +36,8 @@ enum class LeafKind : std::uint8_t {
 
 /// SHA-256(0x00 ‖ key ‖ record), the key with its length.
 [[nodiscard]] auto leaf_digest(BytesView key, BytesView record) -> Digest;
+/// SHA-256(0x01 ‖ left ‖ right)
+[[nodiscard]] auto node_digest(const Digest& left, const Digest& right) -> Digest;
 /// RFC 6962's tree head over leaf digests, at least one.
 [[nodiscard]] auto merkle_root(std::vector<Digest> level) -> Digest;
 

@@ -233,6 +233,16 @@ auto Ledger::restore(const Genesis& genesis, BytesView snapshot, const Digest& d
   return Ledger(std::make_unique<Content>(std::move(book), app_version_newest));
 }
 
+auto Ledger::prove(BytesView key) const -> Result<RecordProof> {
+  auto record = content_->book.leaf_of(key);
+  auto path = content_->book.path_of(key);
+  if (!record || !path)
+    return fail("unknown_record",
+                "record " + to_hex(key.first(std::min<std::size_t>(64, key.size()))),
+                "The state has no record of this name.");
+  return RecordProof{Bytes(key.begin(), key.end()), std::move(*record), std::move(*path)};
+}
+
 auto Ledger::pending_count() const -> std::size_t {
   return content_->pending.size();
 }

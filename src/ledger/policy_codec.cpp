@@ -12,10 +12,10 @@ constexpr std::uint8_t budgets_follow = 0x80;
 constexpr std::uint8_t box_rules_follow = 0x40;
 constexpr std::uint8_t opening_rules_follow = 0x20;
 constexpr std::uint8_t data_rules_follow = 0x10;
-constexpr std::uint8_t blob_rules_follow = 0x08;
+constexpr std::uint8_t keeping_rules_follow = 0x08;
 constexpr std::uint8_t credit_rules_follow = 0x04;
 constexpr std::uint8_t all_follow = budgets_follow | box_rules_follow | opening_rules_follow |
-                                    data_rules_follow | blob_rules_follow | credit_rules_follow;
+                                    data_rules_follow | keeping_rules_follow | credit_rules_follow;
 
 auto has_budgets(const Policy& policy) -> bool {
   return policy.rho_budget_micro != decltype(policy.rho_budget_micro){};
@@ -35,10 +35,11 @@ auto has_box_rules(const Policy& policy) -> bool {
          policy.hybrid_boxes != usual.hybrid_boxes;
 }
 
-auto has_blob_rules(const Policy& policy) -> bool {
+auto has_keeping_rules(const Policy& policy) -> bool {
   const Policy usual;
   return policy.challenge_heights != usual.challenge_heights ||
-         policy.retention_heights != usual.retention_heights;
+         policy.retention_heights != usual.retention_heights ||
+         policy.blocks_kept != usual.blocks_kept;
 }
 
 auto has_credit_rules(const Policy& policy) -> bool {
@@ -58,7 +59,7 @@ void get(Reader& in, Policy& policy) {
   const bool box_rules = (first & box_rules_follow) != 0;
   const bool data_rules = (first & data_rules_follow) != 0;
   const bool opening_rules = (first & opening_rules_follow) != 0;
-  const bool blob_rules = (first & blob_rules_follow) != 0;
+  const bool keeping_rules = (first & keeping_rules_follow) != 0;
   const bool credit_rules = (first & credit_rules_follow) != 0;
   const auto topology = static_cast<std::uint8_t>(first & ~all_follow);
   if (topology < 1 || topology > 2) in.reject();
@@ -106,10 +107,11 @@ void get(Reader& in, Policy& policy) {
     policy.delivery = static_cast<sealing::Delivery>(delivery);
     if (!has_opening_rules(policy)) in.reject();
   }
-  if (blob_rules) {
+  if (keeping_rules) {
     policy.challenge_heights = in.u32();
     policy.retention_heights = in.u32();
-    if (!has_blob_rules(policy)) in.reject();
+    policy.blocks_kept = in.u32();
+    if (!has_keeping_rules(policy)) in.reject();
   }
   if (credit_rules) {
     const std::uint8_t scale = in.u8();
@@ -127,12 +129,12 @@ void put(Writer& out, const Policy& policy) {
   const bool box_rules = has_box_rules(policy);
   const bool data_rules = has_data_rules(policy);
   const bool opening_rules = has_opening_rules(policy);
-  const bool blob_rules = has_blob_rules(policy);
+  const bool keeping_rules = has_keeping_rules(policy);
   const bool credit_rules = has_credit_rules(policy);
   out.u8(static_cast<std::uint8_t>(
       topology | (budgets ? budgets_follow : 0U) | (box_rules ? box_rules_follow : 0U) |
       (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U) |
-      (blob_rules ? blob_rules_follow : 0U) | (credit_rules ? credit_rules_follow : 0U)));
+      (keeping_rules ? keeping_rules_follow : 0U) | (credit_rules ? credit_rules_follow : 0U)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -151,7 +153,9 @@ void put(Writer& out, const Policy& policy) {
   }
   if (opening_rules)
     out.u8(static_cast<std::uint8_t>(policy.audit)).u8(static_cast<std::uint8_t>(policy.delivery));
-  if (blob_rules) out.u32(policy.challenge_heights).u32(policy.retention_heights);
+  if (keeping_rules) {
+    out.u32(policy.challenge_heights).u32(policy.retention_heights).u32(policy.blocks_kept);
+  }
   if (credit_rules) {
     out.u8(static_cast<std::uint8_t>(policy.credit_scale)).u32(policy.credit_epoch_rounds);
     out.u16(policy.decay_percent);

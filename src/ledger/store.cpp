@@ -207,7 +207,19 @@ struct LedgerStore::Parts {
                   database.prepare("DELETE FROM snapshots WHERE height NOT IN (SELECT height FROM "
                                    "snapshots ORDER BY height DESC LIMIT ?)"));
     forget.bind(0, snapshots_kept);
-    return forget.run();
+    CONSILIUM_CHECK(forget.run());
+    return prune();
+  }
+  /// Drops the blocks that the policy lets go and that no kept snapshot needs.
+  auto prune() -> Result<void> {
+    const std::uint64_t last = ledger.height().value;
+    const std::uint64_t kept = ledger.policy().blocks_kept;
+    if (kept == 0 || kept >= last || settings.is_archive) return {};
+    CONSILIUM_TRY(Statement drop,
+                  database.prepare("DELETE FROM blocks WHERE height <= ? AND height <= (SELECT "
+                                   "min(height) FROM snapshots)"));
+    drop.bind(0, to_column(last - kept));
+    return drop.run();
   }
   /// A file made before any driver kept a record has no table for it.
   auto insert_record(BytesView record) -> Result<void> {
@@ -363,29 +375,69 @@ auto LedgerStore::driver_record() const -> Result<std::optional<Bytes>> {
   return std::optional<Bytes>{std::move(record)};
 }
 
-auto LedgerStore::block_at(Height height) const -> Result<Block> {
+auto LedgerStore::newest_snapshot() const -> Result<std::optional<Kept>> {
+  CONSILIUM_TRY(auto row, read_snapshot(parts_->file, parts_->database, true));
+  if (!row) return std::optional<Kept>{};
+  return std::optional<Kept>{Kept{std::move(row->snapshot), std::move(row->record)}};
+}
+
+auto LedgerStore::adopt(const StateSnapshot& snapshot, std::optional<BytesView> driver_record)
+    -> Result<void> {
+  Parts& p = *parts_;
+  CONSILIUM_ENSURE(!p.ended && p.ledger.pending_count() == 0);
+  CONSILIUM_TRY(Ledger restored,
+                Ledger::restore(p.ledger.genesis(), snapshot.bytes, snapshot.state_digest));
+  if (restored.height() != snapshot.height || restored.height() <= p.ledger.height())
+    return fail("wrong_height", "snapshot of " + height_text(snapshot.height.value),
+                "It is not later than what this node has: nothing is to be taken from it.");
+  std::swap(p.ledger, restored);
+  auto kept = p.database.in_transaction([&]() -> Result<void> {
+    CONSILIUM_CHECK(p.database.execute("DELETE FROM blocks"));
+    CONSILIUM_CHECK(p.insert_snapshot(driver_record));
+    CONSILIUM_TRY(Statement forget, p.database.prepare("DELETE FROM snapshots WHERE height < ?"));
+    forget.bind(0, to_column(snapshot.height.value));
+    CONSILIUM_CHECK(forget.run());
+    return driver_record ? p.insert_record(*driver_record) : Result<void>{};
+  });
+  if (!kept) std::swap(p.ledger, restored);
+  return kept;
+}
+
+auto LedgerStore::first_height() const -> Result<Height> {
+  CONSILIUM_TRY(Statement query, parts_->database.prepare("SELECT min(height) FROM blocks"));
+  CONSILIUM_TRY(const bool row, query.step());
+  CONSILIUM_ENSURE(row);
+  if (query.is_null(0)) return Height{parts_->ledger.height().value + 1};
+  return Height{static_cast<std::uint64_t>(query.integer(0))};
+}
+
+auto LedgerStore::row_at(Height height) const -> Result<std::pair<Block, Digest>> {
   CONSILIUM_TRY(Statement query,
                 parts_->database.prepare("SELECT height, block, block_digest, state_digest "
                                          "FROM blocks WHERE height = ?"));
   query.bind(0, to_column(height.value));
   CONSILIUM_TRY(const bool found, query.step());
-  if (!found)
-    return fail("unknown_height", height_text(height.value), "No block of this height is kept.");
-  CONSILIUM_TRY(Row row, read_row(parts_->file, query));
-  return std::move(row.block);
+  if (found) {
+    CONSILIUM_TRY(Row row, read_row(parts_->file, query));
+    return std::pair{std::move(row.block), row.state};
+  }
+  CONSILIUM_TRY(const Height first, first_height());
+  if (height.value > 0 && height < first)
+    return fail("pruned", height_text(height.value),
+                "Its block was dropped, as the policy allows: ask an archive, or begin from a "
+                "snapshot.");
+  return fail("unknown_height", height_text(height.value), "No block of this height is kept.");
+}
+
+auto LedgerStore::block_at(Height height) const -> Result<Block> {
+  CONSILIUM_TRY(auto row, row_at(height));
+  return std::move(row.first);
 }
 
 auto LedgerStore::state_digest_at(Height height) const -> Result<Digest> {
   if (height.value == 0) return Ledger(parts_->ledger.genesis()).digest();
-  CONSILIUM_TRY(Statement query,
-                parts_->database.prepare("SELECT height, block, block_digest, state_digest "
-                                         "FROM blocks WHERE height = ?"));
-  query.bind(0, to_column(height.value));
-  CONSILIUM_TRY(const bool found, query.step());
-  if (!found)
-    return fail("unknown_height", height_text(height.value), "No block of this height is kept.");
-  CONSILIUM_TRY(const Row row, read_row(parts_->file, query));
-  return row.state;
+  CONSILIUM_TRY(const auto row, row_at(height));
+  return row.second;
 }
 
 SoloSequencer::SoloSequencer(LedgerStore store) : store_(std::move(store)) {}
@@ -403,6 +455,12 @@ auto SoloSequencer::blocks_after(Height height, std::size_t count_max)
     blocks.push_back(std::move(block));
   }
   return blocks;
+}
+
+auto SoloSequencer::newest_snapshot() -> Result<std::optional<StateSnapshot>> {
+  CONSILIUM_TRY(auto kept, store_.newest_snapshot());
+  if (!kept) return std::optional<StateSnapshot>{};
+  return std::optional<StateSnapshot>{std::move(kept->snapshot)};
 }
 
 auto SoloSequencer::make_block(bool even_empty) -> Result<bool> {

@@ -110,10 +110,11 @@ auto verify_ledger(const std::filesystem::path& file) -> Result<VerifyReport> {
 
   VerifyReport report;
   report.height = ledger.height();
-  report.blocks = ledger.height().value;
   report.state_digest = ledger.digest();
-  for (std::uint64_t height = 1; height <= report.blocks; ++height) {
-    CONSILIUM_TRY(const Block block, store.block_at(Height{height}));
+  CONSILIUM_TRY(const Height first, store.first_height());
+  report.blocks = ledger.height().value + 1 - first.value;
+  for (Height at = first; at <= ledger.height(); ++at.value) {
+    CONSILIUM_TRY(const Block block, store.block_at(at));
     report.transactions += block.transactions.size();
   }
 

@@ -183,6 +183,7 @@ TEST(Leaf, of_head_policy_and_the_small_records_holds_every_field) {
                          [](H& h) { h.upgrade = Upgrade{2, Height{6}}; },
                          [](H& h) { h.policy.challenge_heights = 9; },
                          [](H& h) { h.policy.retention_heights = 99; },
+                         [](H& h) { h.policy.blocks_kept = 1000; },
                          [](H& h) { h.policy.audit = AuditPolicy::witness; },
                          [](H& h) { h.policy.audit = AuditPolicy::data; },
                          [](H& h) { h.policy.delivery = sealing::Delivery::masked_keys; }},

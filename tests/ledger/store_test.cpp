@@ -238,6 +238,105 @@ TEST_F(Store, killed_after_any_block_stands_where_it_was_with_or_without_a_snaps
   }
 }
 
+/// More blocks than the policy keeps: the first are told to whoever asks in time.
+auto long_walk(std::uint32_t blocks_kept) -> std::unique_ptr<Consortium> {
+  auto policy = short_policy();
+  policy.blocks_kept = blocks_kept;
+  auto c = std::make_unique<Consortium>(Founding{4, policy});
+  c->run_round(64);
+  c->block(1200 - c->blocks.size());
+  c->run_round(64);
+  return c;
+}
+
+TEST_F(Store, drops_blocks_that_the_policy_lets_go_and_a_peer_that_needs_them_begins_anew) {
+  const auto c = long_walk(1000);
+  auto created = LedgerStore::create(file, c->ledger.genesis(), {50});
+  ASSERT_TRUE(created);
+  auto peer = LedgerStore::create(folder_ / "peer.db", c->ledger.genesis());
+  ASSERT_TRUE(peer);
+  SoloSequencer sequencer(std::move(*created));
+  for (std::size_t i = 0; i < c->blocks.size(); ++i) {
+    for (const Bytes& bytes : c->blocks[i].transactions)
+      ASSERT_EQ(code(sequencer.submit(*Transaction::decode(bytes))), "ok");
+    ASSERT_EQ(code(sequencer.make_block(true)), "ok");
+    if (i < 20) {
+      ASSERT_EQ(code(peer->append(c->blocks[i])), "ok");
+    }
+  }
+  const LedgerStore& store = sequencer.store();
+  const std::uint64_t last = c->blocks.size();
+  const Height first = *store.first_height();
+  EXPECT_GT(first.value, 1U);
+  EXPECT_LE(first.value, last - 1000 + 1) << "the policy keeps the last thousand";
+  EXPECT_EQ(code(store.block_at(Height{first.value - 1})), "pruned");
+  EXPECT_EQ(code(store.state_digest_at(Height{1})), "pruned");
+  EXPECT_EQ(code(store.block_at(first)), "ok");
+  EXPECT_EQ(code(store.block_at(Height{last + 1})), "unknown_height");
+  EXPECT_EQ(code(sequencer.blocks_after(peer->ledger().height(), 5)), "pruned");
+
+  const auto snapshot = sequencer.newest_snapshot();
+  ASSERT_TRUE(snapshot && *snapshot);
+  StateSnapshot damaged = **snapshot;
+  damaged.bytes.back() ^= 1U;
+  EXPECT_EQ(code(peer->adopt(damaged, std::nullopt)), "snapshot_damaged");
+  damaged = **snapshot;
+  damaged.height.value += 1;
+  EXPECT_EQ(code(peer->adopt(damaged, std::nullopt)), "wrong_height");
+  EXPECT_EQ(peer->ledger().height().value, 20U);
+  ASSERT_EQ(code(peer->adopt(**snapshot, std::nullopt)), "ok");
+  EXPECT_EQ(code(peer->adopt(**snapshot, std::nullopt)), "wrong_height");
+  const auto rest = sequencer.blocks_after(peer->ledger().height(), 5000);
+  ASSERT_TRUE(rest);
+  for (const Block& block : *rest) ASSERT_EQ(code(peer->append(block)), "ok");
+  EXPECT_EQ(peer->ledger().digest(), c->ledger.digest());
+  ASSERT_EQ(code(peer->close()), "ok");
+  ASSERT_EQ(code(sequencer.close()), "ok");
+  // Both stand again, and what is left of their history is verified.
+  for (const auto& path : {file, folder_ / "peer.db"}) {
+    auto again = LedgerStore::open(path);
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ(again->ledger().snapshot(), c->ledger.snapshot());
+    ASSERT_EQ(code(again->close()), "ok");
+    const auto report = verify_ledger(path);
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_EQ(report->state_digest, c->ledger.digest());
+    EXPECT_LT(report->blocks, last);
+  }
+}
+
+TEST_F(Store, drops_no_block_after_the_oldest_snapshot_that_it_keeps) {
+  auto policy = short_policy();
+  policy.blocks_kept = 1000;
+  const Consortium c({1, policy});
+  auto store = LedgerStore::create(file, c.ledger.genesis(), {1100});
+  ASSERT_TRUE(store);
+  for (int i = 0; i < 2205; ++i) {
+    const Block block = store->end_block();
+    ASSERT_EQ(code(store->keep(&block, std::nullopt)), "ok");
+  }
+  // The policy would let the first 1200 go; the snapshot of height 1100 needs those from 1101 on.
+  EXPECT_EQ(store->first_height()->value, 1101U);
+  ASSERT_EQ(code(store->close()), "ok");
+  const auto report = verify_ledger(file);
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->blocks, 2205U - 1100U);
+}
+
+TEST_F(Store, keeps_every_block_without_such_a_policy_and_in_an_archive) {
+  for (const bool archive : {false, true}) {
+    const auto c = long_walk(archive ? 1000 : 0);
+    fs::remove(file);
+    fs::remove(file.string() + ".seal");
+    auto store = LedgerStore::create(file, c->ledger.genesis(), {50, archive});
+    ASSERT_TRUE(store);
+    for (const Block& block : c->blocks) ASSERT_EQ(code(store->append(block)), "ok");
+    EXPECT_EQ(store->first_height()->value, 1U);
+    ASSERT_EQ(code(store->close()), "ok");
+    EXPECT_EQ(verify_ledger(file)->blocks, c->blocks.size());
+  }
+}
+
 TEST_F(Store, finds_a_missing_block_and_a_changed_genesis) {
   Consortium c;
   c.run_round(64);

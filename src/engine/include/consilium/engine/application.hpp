@@ -90,6 +90,8 @@ class Application final {
   /// block posts the two votes as evidence (CometbftDriver::evidence_at). Of this process's life
   /// only: every other node has seen them, too.
   [[nodiscard]] auto take_reported() -> std::vector<std::uint64_t>;
+  /// As ledger::Driver::newest_snapshot.
+  [[nodiscard]] auto newest_snapshot() -> Result<std::optional<ledger::StateSnapshot>>;
   /// The tick to send now, if one is due.
   [[nodiscard]] auto due_tick() -> std::optional<Bytes>;
   struct Progress {

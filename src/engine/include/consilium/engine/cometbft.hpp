@@ -92,6 +92,7 @@ class CometbftDriver final : public ledger::Driver {
   /// to be posted. Errors: `engine_unreachable`, `engine_answer`.
   [[nodiscard]] auto evidence_at(std::uint64_t engine_height, const ledger::State& ledger)
       -> Result<std::vector<ledger::Evidence>>;
+  [[nodiscard]] auto newest_snapshot() -> Result<std::optional<ledger::StateSnapshot>> override;
   /// Sends the tick that is due, if one is.
   [[nodiscard]] auto tick() -> ledger::Verdict;
   /// Calls those of the peers ("id@host:port") that are not connected, and gives how many are. By

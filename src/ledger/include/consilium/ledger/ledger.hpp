@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "consilium/ledger/proof.hpp"
 #include "consilium/ledger/transaction.hpp"
 
 namespace consilium::ledger {
@@ -377,6 +378,9 @@ class Ledger final : public State {
   /// `snapshot_damaged` (any other byte than those that give the digest).
   [[nodiscard]] static auto restore(const Genesis& genesis, BytesView snapshot,
                                     const Digest& digest) -> Result<Ledger>;
+  /// That the record of this key is part of the state after the last block, for check_record. Not
+  /// inside a block. Error: `unknown_record`.
+  [[nodiscard]] auto prove(BytesView key) const -> Result<RecordProof>;
   /// Transactions and their bytes accepted into the block that is being built.
   [[nodiscard]] auto pending_count() const -> std::size_t;
   [[nodiscard]] auto pending_bytes() const -> std::size_t;

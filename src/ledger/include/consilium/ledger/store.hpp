@@ -11,6 +11,8 @@ struct StoreSettings {
   /// A snapshot is kept with every block whose height is a multiple of this: opening re-plays fewer
   /// blocks than that. At least 1.
   std::uint64_t snapshot_every = 1000;
+  /// An archive keeps every block, whatever the policy lets others drop.
+  bool is_archive = false;
 };
 /// The state after a block, and what it must be.
 struct StateSnapshot {
@@ -68,13 +70,27 @@ class LedgerStore {
   void drop_block();
   /// What `keep` wrote last; nothing before.
   [[nodiscard]] auto driver_record() const -> Result<std::optional<Bytes>>;
-  /// Errors: `unknown_height`, `database_damaged`.
+  /// The newest snapshot that is kept, and the driver's record that was kept with it.
+  struct Kept {
+    StateSnapshot snapshot;
+    std::optional<Bytes> driver_record;
+  };
+  [[nodiscard]] auto newest_snapshot() const -> Result<std::optional<Kept>>;
+  /// Begins anew from a snapshot of a later height, whose state digest is known to be the
+  /// consortium's; the blocks before it are not kept any more. All or nothing. Errors:
+  /// `wrong_height` (not later), those of Ledger::restore, `disk_full`, `database_failed`.
+  [[nodiscard]] auto adopt(const StateSnapshot& snapshot, std::optional<BytesView> driver_record)
+      -> Result<void>;
+  /// Of the oldest block that is kept; one above the present height when none is.
+  [[nodiscard]] auto first_height() const -> Result<Height>;
+  /// Errors: `unknown_height`, `pruned` (it was dropped, as the policy allows), `database_damaged`.
   [[nodiscard]] auto block_at(Height height) const -> Result<Block>;
   [[nodiscard]] auto state_digest_at(Height height) const -> Result<Digest>;
 
  private:
   struct Parts;
   explicit LedgerStore(std::unique_ptr<Parts> parts);
+  [[nodiscard]] auto row_at(Height height) const -> Result<std::pair<Block, Digest>>;
   std::unique_ptr<Parts> parts_;
 };
 
@@ -84,9 +100,13 @@ class Driver {
   virtual ~Driver() = default;
   /// Takes a transaction for the next block. Errors: the verdict of `check`, `queue_full`.
   [[nodiscard]] virtual auto submit(const Transaction& transaction) -> Verdict = 0;
-  /// Blocks after `height`, oldest first, at most `count_max`.
+  /// Blocks after `height`, oldest first, at most `count_max`. Error: `pruned` (the next one was
+  /// dropped, as the policy allows: begin anew from newest_snapshot).
   [[nodiscard]] virtual auto blocks_after(Height height, std::size_t count_max)
       -> Result<std::vector<Block>> = 0;
+  /// For who begins, or is older than the blocks that are kept. Nothing: none was made yet. The
+  /// driver's word is all there is for its state digest.
+  [[nodiscard]] virtual auto newest_snapshot() -> Result<std::optional<StateSnapshot>> = 0;
 };
 
 /// Driver `solo`: one sequencer with its own ledger.db, in process. It orders; it cannot open
@@ -101,6 +121,7 @@ class SoloSequencer final : public Driver {
   [[nodiscard]] auto submit(const Transaction& transaction) -> Verdict override;
   [[nodiscard]] auto blocks_after(Height height, std::size_t count_max)
       -> Result<std::vector<Block>> override;
+  [[nodiscard]] auto newest_snapshot() -> Result<std::optional<StateSnapshot>> override;
   /// Packs what is waiting (at most 10 000 transactions or 4 MiB: `queue_full` above) into a block
   /// and makes it durable; without waiting transactions only when `even_empty`. Gives true when a
   /// block was made. When it cannot be made durable (`disk_full`), the waiting transactions are
@@ -114,6 +135,7 @@ class SoloSequencer final : public Driver {
 };
 
 struct VerifyReport {
+  /// Re-played: all, or those after the oldest snapshot where the blocks before it were pruned.
   std::uint64_t blocks = 0, transactions = 0;
   Digest state_digest;
   Height height;

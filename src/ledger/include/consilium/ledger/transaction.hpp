@@ -108,6 +108,9 @@ struct Policy {
   /// 0 and 0: credits stay.
   std::uint32_t credit_epoch_rounds = 0;
   std::uint16_t decay_percent = 0;
+  /// Nodes keep so many of the last blocks, and may drop older ones whose state they hold; 0: every
+  /// block for ever.
+  std::uint32_t blocks_kept = 0;
   auto operator==(const Policy&) const -> bool = default;
 };
 
