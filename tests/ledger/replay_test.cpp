@@ -144,7 +144,7 @@ TEST_F(LongHistory, of_small_blocks_stands_again_within_a_second_and_is_re_playe
 }
 
 TEST_F(LongHistory, of_rounds_is_re_played_as_it_was) {
-  const auto [genesis, blocks] = round_blocks(is_long() ? 300 : 10);
+  const auto [genesis, blocks] = round_blocks(is_long() ? 40 : 10);
   write(genesis, blocks);
   std::size_t transactions = 0;
   for (const Block& block : blocks) transactions += block.transactions.size();
