@@ -234,8 +234,6 @@ auto ChainNode::begin(const ChainOptions& options) -> Result<void> {
                             {},
                             ledger::box_kind_of(genesis_.policy),
                             hospital}));
-  node_->follow_chain(genesis_);
-
   const auto file = directory / "ledger.db";
   CONSILIUM_TRY(const bool known, ledger::LedgerStore::holds_ledger(file));
   auto store =
@@ -261,7 +259,7 @@ auto ChainNode::begin(const ChainOptions& options) -> Result<void> {
   CONSILIUM_TRY(server_,
                 engine::AbciServer::start(engine::abci_socket(settings.folder), *application_));
   driver_ = std::make_unique<engine::CometbftDriver>(settings.folder, *application_);
-  CONSILIUM_CHECK(node_->follow(*driver_));
+  CONSILIUM_CHECK(node_->follow_chain(genesis_, *driver_));
   door_.renew(node_->state());
   looked_at_ = node_->state().height();
 

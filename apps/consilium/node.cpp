@@ -97,6 +97,13 @@ auto Node::member() const -> const ledger::Member* {
   return ledger_ || chain_ ? state().member_by_name(setup_.name) : nullptr;
 }
 
+auto Node::follow_chain(const ledger::Genesis& genesis, ledger::Driver& driver) -> Result<void> {
+  chain_.emplace(genesis);
+  CONSILIUM_TRY(const auto snapshot, driver.newest_snapshot());
+  if (snapshot) CONSILIUM_CHECK(adopt(*snapshot));
+  return follow(driver);
+}
+
 auto Node::adopt(const ledger::StateSnapshot& snapshot) -> Result<void> {
   if (!chain_) return ledger_->adopt(snapshot, std::nullopt);
   CONSILIUM_TRY(chain_, ledger::Ledger::restore(chain_->genesis(), snapshot.bytes,

@@ -50,7 +50,8 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   [[nodiscard]] auto join(const ledger::Genesis& genesis) -> Result<void>;
   /// Follows a chain whose file the engine's side of this node keeps: only in memory here, and with
   /// a quorum behind every block.
-  void follow_chain(const ledger::Genesis& genesis) { chain_.emplace(genesis); }
+  [[nodiscard]] auto follow_chain(const ledger::Genesis& genesis, ledger::Driver& driver)
+      -> Result<void>;
   [[nodiscard]] auto state() const -> const ledger::Ledger& {
     return chain_ ? *chain_ : ledger_->ledger();
   }
