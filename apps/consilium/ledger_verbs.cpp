@@ -95,6 +95,7 @@ auto ledger_verify(const fs::path& directory, bool json) -> Result<void> {
   }
   out["credits"] = first->credits_by_member;
   out["credits_total"] = first->credits;
+  out["credits_withheld"] = first->credits_withheld;
   out["state_digest"] = first->state_digest.hex();
   if (json) {
     std::printf("%s\n", out.dump().c_str());
@@ -102,6 +103,11 @@ auto ledger_verify(const fs::path& directory, bool json) -> Result<void> {
     std::printf("%llu credits recomputed from the ledger:\n",
                 static_cast<unsigned long long>(first->credits));
     print_credits(first->credits_by_member);
+    if (first->credits_withheld > 0) {
+      std::printf(
+          "  %llu more are withheld from members whose validator signed two blocks at once\n",
+          static_cast<unsigned long long>(first->credits_withheld));
+    }
     std::printf("state digest %s\n", first->state_digest.hex().c_str());
   }
   return {};
@@ -128,6 +134,9 @@ auto ledger_show(const fs::path& directory, bool json) -> Result<void> {
          {"credits_verification", member.credits_verify},
          {"credits_packing", member.credits_pack},
          {"credits_lost", member.credits_lost}});
+    const auto offence = state.offences().find(id);
+    if (offence != state.offences().end())
+      out["members"].back()["credits_withheld"] = offence->second.withheld();
   }
   for (const auto& session : state.alignments()) {
     out["alignments"].push_back({{"epoch", session.record.epoch},

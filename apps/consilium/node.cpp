@@ -7,6 +7,8 @@
 #include "consilium/foundation/codec.hpp"
 #include "consilium/foundation/files.hpp"
 
+#include "blob_care.hpp"
+
 namespace consilium::app {
 
 namespace {
@@ -95,7 +97,12 @@ auto Node::follow(ledger::Driver& driver) -> Result<void> {
   while (true) {
     CONSILIUM_TRY(const auto blocks, driver.blocks_after(state().height(), blocks_a_pull));
     for (const auto& block : blocks) CONSILIUM_CHECK(ledger_->append(block));
-    if (blocks.size() < blocks_a_pull) return end_box_epoch();
+    if (blocks.size() == blocks_a_pull) continue;
+    if (dropped_at_ != state().height()) {
+      CONSILIUM_CHECK(drop_released(state(), blobs_));
+      dropped_at_ = state().height();
+    }
+    return end_box_epoch();
   }
 }
 
@@ -118,11 +125,7 @@ auto Node::end_box_epoch() -> Result<void> {
     if (round.closed_at > self->box_since || round.closed_at <= *boxes_erased_) continue;
     const auto parameters = state().parameters_of(round);
     for (const auto& [hospital, submission] : round.manifests) {
-      const auto lists = blobs_.get(submission.manifest.lists);
-      if (!lists) continue;  // this node has never looked at the manifest, so it has no box of it
-      const auto decoded = sealing::ManifestLists::decode(*lists, parameters);
-      if (!decoded) continue;
-      for (const Digest& box : decoded->box_digests) CONSILIUM_CHECK(blobs_.remove(box));
+      CONSILIUM_CHECK(erase_boxes(parameters, submission.manifest, blobs_));
     }
   }
   Writer w;
@@ -169,8 +172,14 @@ auto Node::next_vote() const -> std::optional<ledger::Body> {
   const auto* self = member();
   if (self == nullptr || !is_hospital()) return std::nullopt;
   for (const auto& [id, proposal] : state().proposals()) {
-    // What a hospital shows of its own update is decided by people, each time.
-    if (std::holds_alternative<ledger::ProposeAudit>(proposal.proposal.what)) continue;
+    // What a hospital shows of its own update, who leaves, who is forgiven and by which rules the
+    // chain goes on are decided by people, each time.
+    const auto& what = proposal.proposal.what;
+    if (std::holds_alternative<ledger::ProposeAudit>(what) ||
+        std::holds_alternative<ledger::ProposeRemove>(what) ||
+        std::holds_alternative<ledger::ProposeRelease>(what) ||
+        std::holds_alternative<ledger::ProposeUpgrade>(what))
+      continue;
     if (!proposal.votes.contains(self->id)) return ledger::Vote{id, true};
   }
   return std::nullopt;
@@ -234,6 +243,7 @@ auto Node::next() -> Result<std::optional<ledger::Transaction>> {
   if (self == nullptr) return std::nullopt;
   CONSILIUM_CHECK(begin_participation());
   std::optional<ledger::Body> body = next_vote();
+  if (!body && is_hospital()) body = next_blob_word(state(), self->id, blobs_, secrets_);
   if (!body) {
     CONSILIUM_TRY(body, next_of_alignment());
   }

@@ -108,6 +108,7 @@ class Node final : public federation::NodeStorage, public alignment::OutputShelf
   bool alignment_done_ = false;
   std::optional<Height> boxes_erased_;  ///< of the rounds closed until then
   bool told_of_box_key_ = false;
+  std::optional<Height> dropped_at_;  ///< when released blobs were last looked for
   std::deque<ledger::Body> orders_;
   std::deque<ledger::Body> alignment_posts_;
   std::vector<std::pair<HospitalId, Bytes>> frames_;

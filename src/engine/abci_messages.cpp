@@ -80,7 +80,7 @@ auto commit_of(const abci::CommitInfo& commit) -> std::vector<CommitVote> {
 template <typename Message>
 auto block_of(const Message& message, const abci::CommitInfo& commit) -> ProposedBlock {
   return {static_cast<std::uint64_t>(message.height()), transactions_of(message.txs()),
-          commit_of(commit)};
+          commit_of(commit), message.misbehavior_size() > 0};
 }
 
 template <typename Updates>

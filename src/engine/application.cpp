@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "consilium/foundation/clock.hpp"
 #include "consilium/foundation/codec.hpp"
@@ -19,6 +20,7 @@ constexpr std::string_view app_tag = "consilium/engine/1/app";
 constexpr std::size_t rule_bytes_max = 16U << 10U;
 /// So many transactions of one sender may wait behind each other.
 constexpr std::uint64_t waiting_of_one_sender_max = 10'000;
+constexpr std::size_t reported_max = 1000;
 
 /// The height a tick is for; nothing when it is none.
 auto decode_tick(BytesView bytes) -> std::optional<Height> {
@@ -56,10 +58,12 @@ struct Application::Parts {
     std::uint64_t engine_height = 0;
     ValidatorRule validators;
     std::optional<ledger::Block> block;
+    bool reports_double_signing = false;
   };
   std::optional<Finalized> finalized;
 
   std::map<HospitalId, std::uint64_t> last_waiting;  ///< of a sender, in the mempool
+  std::vector<std::uint64_t> reported;               ///< engine heights, not asked for yet
   std::int64_t block_made_ms = 0, engine_moved_ms = 0;
 
   [[nodiscard]] auto ledger() const -> const ledger::Ledger& { return store.ledger(); }
@@ -220,7 +224,8 @@ auto Application::finalize_block(const ProposedBlock& block) -> Result<Finalized
     out.verdicts.push_back(p.build(bytes, ticked));
     accepted += out.verdicts.back() ? 1U : 0U;
   }
-  Parts::Finalized finalized{block.height, p.validators, std::nullopt};
+  Parts::Finalized finalized{block.height, p.validators, std::nullopt,
+                             block.reports_double_signing};
   if (accepted > 0) finalized.block = p.store.end_block();
   out.validator_updates = finalized.validators.update(p.ledger().validators(), block.last_commit,
                                                       block.height, finalized.block.has_value());
@@ -246,6 +251,8 @@ auto Application::commit() -> Result<void> {
   p.validators = std::move(finalized.validators);
   p.committed_hash = p.app_hash(p.validators);
   p.committed_version = p.ledger().next_app_version();
+  if (finalized.reports_double_signing && p.reported.size() < reported_max)
+    p.reported.push_back(p.engine_height);
   p.engine_moved_ms = p.clock.monotonic_ms();
   if (finalized.block) p.block_made_ms = p.engine_moved_ms;
   // Whoever has nothing waiting any more may begin anew; others keep their place in the queue.
@@ -269,6 +276,11 @@ auto Application::blocks_after(Height height, std::size_t count_max)
     out.push_back(std::move(block));
   }
   return out;
+}
+
+auto Application::take_reported() -> std::vector<std::uint64_t> {
+  const std::lock_guard lock(parts_->one_at_a_time);
+  return std::exchange(parts_->reported, {});
 }
 
 auto Application::due_tick() -> std::optional<Bytes> {

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "consilium/engine/cometbft.hpp"
+#include "consilium/engine/evidence.hpp"
+#include "consilium/ledger/engine_vote.hpp"
 
 #include "abci_messages.hpp"
 
@@ -100,6 +102,14 @@ auto CometbftDriver::submit(const ledger::Transaction& transaction) -> ledger::V
 auto CometbftDriver::blocks_after(Height height, std::size_t count_max)
     -> Result<std::vector<ledger::Block>> {
   return state_->application.blocks_after(height, count_max);
+}
+
+auto CometbftDriver::evidence_at(std::uint64_t engine_height, const ledger::State& ledger)
+    -> Result<std::vector<ledger::Evidence>> {
+  CONSILIUM_TRY(const auto answer,
+                state_->call("block", {{"height", std::to_string(engine_height)}}));
+  const auto keys = validator_keys(ledger);
+  return evidence_in_block(answer.dump(), ledger::chain_name(ledger.genesis()), keys);
 }
 
 auto CometbftDriver::tick() -> ledger::Verdict {

@@ -121,6 +121,10 @@ auto check_policy(const Policy& policy) -> Result<void> {
     return bad("snapshot_cases is 1 to 1 000 000 cases.");
   if (policy.clip_floor_micro > policy.clip_micro)
     return bad("clip_floor_micro is at most clip_micro.");
+  if (policy.challenge_heights > heights_max)
+    return bad("challenge_heights is at most 1 000 000 heights.");
+  if (policy.retention_heights != 0 && policy.retention_heights < policy.challenge_heights)
+    return bad("retention_heights is 0, or at least challenge_heights.");
   return {};
 }
 

@@ -36,7 +36,9 @@ auto data_weights(const RoundRecord& round) -> std::map<HospitalId, std::uint64_
     // Nobody claims when the run was aligned by attributes: then every update counts alike.
     const std::uint64_t weight =
         claims == 0 ? 1 : scaled(round.policy, std::min(claimed, round.policy.align_cap));
-    weights[member.hospital] = round.equivocations.contains(member.hospital) ? 0 : weight;
+    const bool shown = std::find(round.not_shown.begin(), round.not_shown.end(), member.hospital) ==
+                       round.not_shown.end();
+    weights[member.hospital] = shown && !round.equivocations.contains(member.hospital) ? weight : 0;
     total += weights[member.hospital];
   }
   // Only hospitals that earn nothing are left: the pool is still paid whole, in equal parts.

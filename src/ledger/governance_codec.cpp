@@ -1,5 +1,5 @@
 // Encodings of what governs the consortium beside its members and policy: upgrades, new keys,
-// evidence.
+// evidence, and what becomes of blobs.
 
 #include <algorithm>
 #include <array>
@@ -48,6 +48,38 @@ void get(Reader& in, Evidence& body) {
   }
   // Two votes have one order.
   if (body.votes[0].sign_bytes >= body.votes[1].sign_bytes) in.reject();
+}
+
+void put(Writer& out, const Challenge& body) {
+  put(out, body.round);
+  put(out, body.hospital);
+  out.u64(body.leaf);
+}
+void get(Reader& in, Challenge& body) {
+  body.round.value = in.u64();
+  body.hospital.value = in.u16();
+  body.leaf = in.u64();
+}
+
+void put(Writer& out, const Respond& body) {
+  put(out, body.round);
+  put(out, body.hospital);
+  out.u64(body.leaf).bytes(body.bytes);
+  out.list(body.path, [](Writer& w, const Digest& node) { w.digest(node); });
+}
+void get(Reader& in, Respond& body) {
+  body.round.value = in.u64();
+  body.hospital.value = in.u16();
+  body.leaf = in.u64();
+  body.bytes = in.bytes(blob_leaf_bytes);
+  body.path = in.list(blob_path_max, [](Reader& r) { return r.digest(); });
+}
+
+void put(Writer& out, const Tombstone& body) {
+  put(out, body.round);
+}
+void get(Reader& in, Tombstone& body) {
+  body.round.value = in.u64();
 }
 
 void put(Writer& out, const RotateKey& body) {

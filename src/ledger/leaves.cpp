@@ -43,6 +43,10 @@ auto leaf_key(LeafKind kind, const Digest& name) -> Bytes {
   return key;
 }
 
+auto leaf_key(LeafKind kind, const sealing::VerifyKey& key) -> Bytes {
+  return leaf_key(kind, Digest{key.bytes});
+}
+
 auto read_leaf_key(BytesView key, std::uint64_t& number) -> bool {
   if (key.size() != 1 + sizeof(number)) return false;
   number = 0;
@@ -64,9 +68,6 @@ auto read_leaf_key(BytesView key, Digest& name) -> bool {
   return true;
 }
 
-auto leaf_key(LeafKind kind, const sealing::VerifyKey& key) -> Bytes {
-  return leaf_key(kind, Digest{key.bytes});
-}
 auto read_leaf_key(BytesView key, sealing::VerifyKey& name) -> bool {
   Digest digest;
   if (!read_leaf_key(key, digest)) return false;

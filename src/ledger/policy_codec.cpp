@@ -1,47 +1,56 @@
-// Encodings of what was agreed on: the policy, and the first page.
-
-#include "consilium/foundation/hash.hpp"
+// The encoding of a policy: rules that few consortia change come last, each group behind a bit of
+// the first byte.
 
 #include "codec.hpp"
 
 namespace consilium::ledger {
+namespace {
 
-/// Set in a byte before them when fields follow that are usually zero: what has none of
+/// Set in a byte or number before them when fields follow that are usually zero: what has none of
 /// them is written as if there were none, and one value still has one encoding.
 constexpr std::uint8_t budgets_follow = 0x80;
 constexpr std::uint8_t box_rules_follow = 0x40;
 constexpr std::uint8_t opening_rules_follow = 0x20;
 constexpr std::uint8_t data_rules_follow = 0x10;
+constexpr std::uint8_t blob_rules_follow = 0x08;
 constexpr std::uint8_t credit_rules_follow = 0x04;
 constexpr std::uint8_t all_follow = budgets_follow | box_rules_follow | opening_rules_follow |
-                                    data_rules_follow | credit_rules_follow;
+                                    data_rules_follow | blob_rules_follow | credit_rules_follow;
 
-static auto has_budgets(const Policy& policy) -> bool {
+auto has_budgets(const Policy& policy) -> bool {
   return policy.rho_budget_micro != decltype(policy.rho_budget_micro){};
 }
 
 /// Snapshots, clips by group, menus and askers' budgets: written when one of them is not the usual.
-static auto has_data_rules(const Policy& policy) -> bool {
+auto has_data_rules(const Policy& policy) -> bool {
   const Policy usual;
   return policy.snapshot_cases != usual.snapshot_cases ||
          policy.clip_floor_micro != usual.clip_floor_micro || policy.menus != usual.menus ||
          policy.rho_asker_micro != usual.rho_asker_micro;
 }
 
-static auto has_box_rules(const Policy& policy) -> bool {
+auto has_box_rules(const Policy& policy) -> bool {
   const Policy usual;
   return policy.box_epoch_rounds != usual.box_epoch_rounds ||
          policy.hybrid_boxes != usual.hybrid_boxes;
 }
 
-static auto has_credit_rules(const Policy& policy) -> bool {
+auto has_blob_rules(const Policy& policy) -> bool {
+  const Policy usual;
+  return policy.challenge_heights != usual.challenge_heights ||
+         policy.retention_heights != usual.retention_heights;
+}
+
+auto has_credit_rules(const Policy& policy) -> bool {
   return policy.credit_scale != CreditScale::root || policy.credit_epoch_rounds != 0 ||
          policy.decay_percent != 0;
 }
 
-static auto has_opening_rules(const Policy& policy) -> bool {
+auto has_opening_rules(const Policy& policy) -> bool {
   return policy.audit != AuditPolicy::none || policy.delivery != sealing::Delivery::shares;
 }
+
+}  // namespace
 
 void get(Reader& in, Policy& policy) {
   const std::uint8_t first = in.u8();
@@ -49,6 +58,7 @@ void get(Reader& in, Policy& policy) {
   const bool box_rules = (first & box_rules_follow) != 0;
   const bool data_rules = (first & data_rules_follow) != 0;
   const bool opening_rules = (first & opening_rules_follow) != 0;
+  const bool blob_rules = (first & blob_rules_follow) != 0;
   const bool credit_rules = (first & credit_rules_follow) != 0;
   const auto topology = static_cast<std::uint8_t>(first & ~all_follow);
   if (topology < 1 || topology > 2) in.reject();
@@ -96,6 +106,11 @@ void get(Reader& in, Policy& policy) {
     policy.delivery = static_cast<sealing::Delivery>(delivery);
     if (!has_opening_rules(policy)) in.reject();
   }
+  if (blob_rules) {
+    policy.challenge_heights = in.u32();
+    policy.retention_heights = in.u32();
+    if (!has_blob_rules(policy)) in.reject();
+  }
   if (credit_rules) {
     const std::uint8_t scale = in.u8();
     if (scale > 1) in.reject();
@@ -112,11 +127,12 @@ void put(Writer& out, const Policy& policy) {
   const bool box_rules = has_box_rules(policy);
   const bool data_rules = has_data_rules(policy);
   const bool opening_rules = has_opening_rules(policy);
+  const bool blob_rules = has_blob_rules(policy);
   const bool credit_rules = has_credit_rules(policy);
   out.u8(static_cast<std::uint8_t>(
       topology | (budgets ? budgets_follow : 0U) | (box_rules ? box_rules_follow : 0U) |
       (data_rules ? data_rules_follow : 0U) | (opening_rules ? opening_rules_follow : 0U) |
-      (credit_rules ? credit_rules_follow : 0U)));
+      (blob_rules ? blob_rules_follow : 0U) | (credit_rules ? credit_rules_follow : 0U)));
   out.u16(policy.honest_min).u16(policy.colluders);
   out.u32(policy.seal_heights).u32(policy.attest_heights).u32(policy.ready_heights);
   out.u32(policy.publish_heights).u32(policy.judge_heights);
@@ -135,43 +151,11 @@ void put(Writer& out, const Policy& policy) {
   }
   if (opening_rules)
     out.u8(static_cast<std::uint8_t>(policy.audit)).u8(static_cast<std::uint8_t>(policy.delivery));
+  if (blob_rules) out.u32(policy.challenge_heights).u32(policy.retention_heights);
   if (credit_rules) {
     out.u8(static_cast<std::uint8_t>(policy.credit_scale)).u32(policy.credit_epoch_rounds);
     out.u16(policy.decay_percent);
   }
-}
-
-auto Genesis::encode() const -> Bytes {
-  Writer out;
-  out.u8(1).text(name).u64(created_unix_s);
-  put(out, founder);
-  out.list(servers, [](Writer& w, const MemberInfo& server) { put(w, server); });
-  put(out, policy);
-  out.digest(schema);
-  return out.take();
-}
-
-auto Genesis::decode(BytesView bytes) -> Result<Genesis> {
-  Reader in(bytes, "genesis");
-  Genesis genesis;
-  if (in.u8() != 1) in.reject();
-  genesis.name = in.text(name_bytes_max);
-  genesis.created_unix_s = in.u64();
-  get(in, genesis.founder);
-  genesis.servers = in.list(hospitals_max, [](Reader& r) {
-    MemberInfo server;
-    get(r, server);
-    return server;
-  });
-  get(in, genesis.policy);
-  genesis.schema = in.digest();
-  CONSILIUM_CHECK(in.finish());
-  CONSILIUM_CHECK(check_genesis(genesis));
-  return genesis;
-}
-
-auto Genesis::consortium() const -> Digest {
-  return tagged_hash("consilium/ledger/1/genesis", {encode()});
 }
 
 }  // namespace consilium::ledger

@@ -276,6 +276,11 @@ void describe(Archive& all, typename Archive::template Of<AuditRecord>& audit) {
 }
 
 template <typename Archive>
+void describe(Archive& all, typename Archive::template Of<OpenChallenge>& challenge) {
+  all(challenge.leaf, challenge.deadline, challenge.answered);
+}
+
+template <typename Archive>
 void describe(Archive& all, typename Archive::template Of<RoundRecord>& round) {
   all(round.id, round.open, round.opener, round.opened_at, round.state, round.deadline, round.seed,
       round.stream, round.committee_epoch, round.miners, round.manifests, round.submitted_at,
@@ -290,11 +295,14 @@ void describe(Archive& all, typename Archive::template Of<RoundRecord>& round) {
   const bool failed = !round.failure_words.empty() || round.audit || !round.blamed.empty();
   const bool masked = !round.masked_keys.empty() || !round.not_sent.empty();
   const bool refused = !round.claims_refused.empty();
-  const bool more = failed || masked || refused || !round.stood_down.empty();
+  const bool blobs =
+      !round.challenges.empty() || !round.not_shown.empty() || !round.withdrawn.empty() || refused;
+  const bool more = failed || masked || blobs || !round.stood_down.empty();
   if (all.follows(round.rho_micro != 0 || more)) all(round.rho_micro, round.charged);
   if (all.follows(more))
     all(round.stood_down, round.masked_keys, round.not_sent, round.failure_words, round.audit,
         round.blamed);
+  if (all.follows(blobs)) all(round.challenges, round.not_shown, round.withdrawn);
   if (all.follows(refused)) all(round.claims_refused);
 }
 

@@ -47,6 +47,9 @@ struct Context {
 [[nodiscard]] auto judge(const Context& context, const PublishKey& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const NotSent& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const Evidence& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Challenge& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Respond& body) -> Judged;
+[[nodiscard]] auto judge(const Context& context, const Tombstone& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const RotateKey& body) -> Judged;
 [[nodiscard]] auto judge(const Context& context, const RotateValidatorKey& body) -> Judged;
 
@@ -70,6 +73,8 @@ void pick_audit_positions(Book& book, RoundId round, const Digest& block_hash);
 [[nodiscard]] auto need_audit_choice(const RoundRecord& round) -> Result<void>;
 /// The council has asked for step 2.
 void begin_voted_audit(Book& book, RoundId round, Height height);
+/// What was not shown in its time: no data credits, and out of the set if that is not frozen yet.
+void end_challenges(Book& book, RoundId round, Height height);
 /// Fixes the model of accepted rounds on which more than two thirds agree.
 void settle_model(Book& book, RoundId round, Height height);
 

@@ -33,6 +33,8 @@ struct Decision {
 
 auto decide(const Book& book, const RoundRecord& round) -> Result<Decision> {
   const std::string place = place_of(round);
+  if (has_open_challenge(round))
+    return fail("too_early", place, "A challenged leaf may still be shown before its deadline.");
   if (round.state == RoundState::opened && round.open.purpose != sealing::Purpose::update)
     return Decision{};
   if (round.state != RoundState::judging)

@@ -565,6 +565,7 @@ void end_rounds(Book& book) {
       round.state = RoundState::attesting;
       round.deadline = Height{height.value + round.policy.attest_heights};
     }
+    end_challenges(book, id, height);
     const RoundRecord& now = book.rounds().at(id);
     if (now.state != RoundState::attesting) continue;
     if (height >= now.deadline) {

@@ -101,7 +101,9 @@ auto paid_by(const RoundRecord& round) -> Paid {
     Claim claim{hospital, 1, 0};
     if (anybody_claims)
       claim.weight = weight_of(round, round.manifests.at(hospital).claimed_patterns);
-    if (round.equivocations.count(hospital) != 0) claim.weight = 0;
+    if (round.equivocations.count(hospital) != 0 ||
+        std::count(round.not_shown.begin(), round.not_shown.end(), hospital) != 0)
+      claim.weight = 0;
     data.push_back(claim);
   }
   if (std::all_of(data.begin(), data.end(), [](const Claim& c) { return c.weight == 0; })) {

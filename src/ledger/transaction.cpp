@@ -634,6 +634,39 @@ void put(Writer& out, const AlignReceipt& body) {
   out.u64(body.chunks).u64(body.bytes);
 }
 
+auto Genesis::encode() const -> Bytes {
+  Writer out;
+  out.u8(1).text(name).u64(created_unix_s);
+  put(out, founder);
+  out.list(servers, [](Writer& w, const MemberInfo& server) { put(w, server); });
+  put(out, policy);
+  out.digest(schema);
+  return out.take();
+}
+
+auto Genesis::decode(BytesView bytes) -> Result<Genesis> {
+  Reader in(bytes, "genesis");
+  Genesis genesis;
+  if (in.u8() != 1) in.reject();
+  genesis.name = in.text(name_bytes_max);
+  genesis.created_unix_s = in.u64();
+  get(in, genesis.founder);
+  genesis.servers = in.list(hospitals_max, [](Reader& r) {
+    MemberInfo server;
+    get(r, server);
+    return server;
+  });
+  get(in, genesis.policy);
+  genesis.schema = in.digest();
+  CONSILIUM_CHECK(in.finish());
+  CONSILIUM_CHECK(check_genesis(genesis));
+  return genesis;
+}
+
+auto Genesis::consortium() const -> Digest {
+  return tagged_hash("consilium/ledger/1/genesis", {encode()});
+}
+
 auto AlignmentRecord::encode() const -> Bytes {
   Writer out;
   out.u8(1);
@@ -685,7 +718,10 @@ auto name_of(const Body& body) -> std::string_view {
       "not_sent",
       "rotate_key",
       "rotate_validator_key",
-      "evidence"};
+      "evidence",
+      "challenge",
+      "respond",
+      "tombstone"};
   return names.at(body.index());
 }
 

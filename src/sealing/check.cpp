@@ -12,6 +12,11 @@ auto hospital_place(const Manifest& manifest) -> std::string {
 
 }  // namespace
 
+auto body_bytes(const RoundParameters& round) -> Result<std::uint64_t> {
+  CONSILIUM_TRY(const BodyLayout layout, BodyLayout::of(round));
+  return layout.body_size();
+}
+
 auto check_body(const RoundParameters& round, const Manifest& manifest, BytesView body)
     -> Result<void> {
   CONSILIUM_TRY(const BodyLayout layout, check_round(round, false));

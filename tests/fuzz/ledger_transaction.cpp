@@ -72,6 +72,9 @@ auto seeds() -> std::vector<Bytes> {
       Propose{ProposeUpgrade{2, Height{50}}},
       RotateKey{},
       RotateValidatorKey{},
+      Challenge{RoundId{1}, HospitalId{2}, 3},
+      Respond{RoundId{1}, HospitalId{2}, 3, {1, 2}, {{}, {}}},
+      Tombstone{RoundId{1}},
       Propose{ProposeRelease{HospitalId{2}}},
       Evidence{key.verify_key(), {{{{1}, {}}, {{2}, {}}}}}};
   std::vector<Bytes> out;

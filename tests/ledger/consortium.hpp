@@ -154,6 +154,12 @@ class Consortium {
     ASSERT_EQ(restored->recomputed_digest(), ledger.digest());
     ASSERT_EQ(restored->snapshot(), snapshot);
   }
+  /// The state from its snapshot is this one.
+  void expect_same_from_snapshot() {
+    const auto restored = Ledger::restore(ledger.genesis(), ledger.snapshot(), ledger.digest());
+    ASSERT_TRUE(restored) << restored.error().message();
+    EXPECT_EQ(restored->recomputed_digest(), ledger.digest());
+  }
   /// Empty blocks until the deadline of the round's present state has passed.
   void pass_deadline() {
     const Height deadline = round().deadline;

@@ -345,6 +345,7 @@ TEST_F(DoubleSigning, is_replayed_and_taken_back_with_its_block) {
   for (const Block& block : c.blocks) ASSERT_EQ(code(replayed.apply_block(block)), "ok");
   EXPECT_EQ(replayed.digest(), c.ledger.digest());
   EXPECT_EQ(replayed.offences().at(id(3)).withheld(), withheld(id(3)));
+  c.expect_same_from_snapshot();
 }
 
 }  // namespace

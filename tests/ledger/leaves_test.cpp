@@ -92,6 +92,13 @@ TEST(Leaf, of_a_round_that_failed_or_was_given_up_holds_every_field) {
                          [](R& r) { r.failure_words[id(1)].failure.failing = {4}; },
                          [](R& r) { r.failure_words[id(1)].failure.worst_polynomial = 4; },
                          [](R& r) { r.blamed = {id(1)}; },
+                         [](R& r) { r.challenges[{id(1), id(2)}] = {}; },
+                         [](R& r) { r.challenges[{id(2), id(1)}] = {}; },
+                         [](R& r) { r.challenges[{id(1), id(2)}].leaf = 1; },
+                         [](R& r) { r.challenges[{id(1), id(2)}].deadline.value = 1; },
+                         [](R& r) { r.challenges[{id(1), id(2)}].answered = true; },
+                         [](R& r) { r.not_shown = {id(1)}; },
+                         [](R& r) { r.withdrawn = {id(1)}; },
                          [&](R& r) { audit(r); },
                          [&](R& r) { audit(r).failure.failing = {4}; },
                          [&](R& r) { audit(r).fixed_at.value = 1; },
@@ -171,6 +178,11 @@ TEST(Leaf, of_head_policy_and_the_small_records_holds_every_field) {
                          [](H& h) { h.policy.data_percent = 9; },
                          [](H& h) { h.policy.verify_percent = 9; },
                          [](H& h) { h.policy.pack_percent = 9; },
+                         [](H& h) { h.app_version = 2; },
+                         [](H& h) { h.upgrade = Upgrade{2, Height{5}}; },
+                         [](H& h) { h.upgrade = Upgrade{2, Height{6}}; },
+                         [](H& h) { h.policy.challenge_heights = 9; },
+                         [](H& h) { h.policy.retention_heights = 99; },
                          [](H& h) { h.policy.audit = AuditPolicy::witness; },
                          [](H& h) { h.policy.audit = AuditPolicy::data; },
                          [](H& h) { h.policy.delivery = sealing::Delivery::masked_keys; }},
@@ -181,6 +193,18 @@ TEST(Leaf, of_head_policy_and_the_small_records_holds_every_field) {
                          [&](F& f) { f.partition_digest = d; }, [](F& f) { f.first.value = 1; },
                          [](F& f) { f.committee_epoch = 1; }, [&](F& f) { f.opened = {d}; }},
                         [](const F& f) { return encode_leaf(f); });
+  using K = FormerKey;
+  every_change_shows<K>(K{},
+                        {[](K& k) { k.member = id(1); }, [](K& k) { k.use = KeyUse::validator; },
+                         [](K& k) { k.replaced_at.value = 1; }},
+                        [](const K& k) { return encode_leaf(k); });
+  using O = Offence;
+  every_change_shows<O>(O{},
+                        {[](O& o) { o.at.value = 1; }, [](O& o) { o.engine_heights = {1}; },
+                         [](O& o) { o.engine_heights = {1, 2}; },
+                         [](O& o) { o.withholding = false; }, [](O& o) { o.withheld_data = 1; },
+                         [](O& o) { o.withheld_verify = 1; }, [](O& o) { o.withheld_pack = 1; }},
+                        [](const O& o) { return encode_leaf(o); });
   using M = ModelRecord;
   every_change_shows<M>(M{},
                         {[&](M& m) { m.model = d; }, [&](M& m) { m.parent = d; },

@@ -129,6 +129,7 @@ TEST(NewKeys, are_taken_back_with_their_block_and_replayed_to_the_same_digest) {
   for (const Block& block : c.blocks) ASSERT_EQ(code(replayed.apply_block(block)), "ok");
   EXPECT_EQ(replayed.digest(), c.ledger.digest());
   EXPECT_EQ(replayed.former_keys().size(), 1U);
+  c.expect_same_from_snapshot();
 }
 
 }  // namespace

@@ -28,6 +28,13 @@ auto audited_policy() -> Policy {
   return policy;
 }
 
+auto kept_policy() -> Policy {
+  Policy policy;
+  policy.challenge_heights = 30;
+  policy.retention_heights = 500;
+  return policy;
+}
+
 /// Every kind of body, with every kind inside it.
 auto all_bodies() -> std::vector<Body> {
   const Identity other("other");
@@ -90,6 +97,10 @@ auto all_bodies() -> std::vector<Body> {
           RotateKey{other.info.key, {}},
           RotateValidatorKey{other.info.key, {}},
           Propose{ProposeRelease{id(3)}},
+          Propose{ProposePolicy{kept_policy()}},
+          Challenge{round, id(2), 7},
+          Respond{round, id(2), 7, {1, 2, 3}, {digest_of("left"), digest_of("right")}},
+          Tombstone{round},
           Evidence{other.info.key, {{{{1, 2}, {}}, {{1, 3}, {}}}}}};
 }
 
@@ -240,6 +251,10 @@ TEST(Transaction, is_named_as_the_design_names_it) {
   EXPECT_EQ(name_of(Body{RotateBoxKey{}}), "rotate_box_key");
   EXPECT_EQ(name_of(Body{RotateKey{}}), "rotate_key");
   EXPECT_EQ(name_of(Body{RotateValidatorKey{}}), "rotate_validator_key");
+  EXPECT_EQ(name_of(Body{Evidence{}}), "evidence");
+  EXPECT_EQ(name_of(Body{Challenge{}}), "challenge");
+  EXPECT_EQ(name_of(Body{Respond{}}), "respond");
+  EXPECT_EQ(name_of(Body{Tombstone{}}), "tombstone");
 }
 
 TEST(Policy, without_audit_and_with_shares_has_the_bytes_it_always_had) {
@@ -260,6 +275,26 @@ TEST(Policy, without_audit_and_with_shares_has_the_bytes_it_always_had) {
   EXPECT_EQ(code(Transaction::decode(twice)), "bad_encoding");
   policy.delivery = sealing::Delivery::shares;
   EXPECT_EQ(bytes_of(policy), plain);
+}
+
+TEST(Policy, with_the_usual_rules_for_blobs_has_the_bytes_it_always_had) {
+  const auto bytes_of = [](const Policy& policy) {
+    return wrap(Propose{ProposePolicy{policy}}).encode();
+  };
+  Policy policy;
+  const Bytes plain = bytes_of(policy);
+  policy.retention_heights = 100;
+  Bytes kept = bytes_of(policy);
+  EXPECT_EQ(kept.size(), plain.size() + 2);
+  // Marked as present and yet the usual: a second encoding of the same policy, so none.
+  kept.at(kept.size() - 64 - 1) = 0;
+  EXPECT_EQ(code(Transaction::decode(kept)), "bad_encoding");
+  EXPECT_EQ(code(check_policy(policy)), "ok");
+  policy.retention_heights = policy.challenge_heights - 1;
+  EXPECT_EQ(code(check_policy(policy)), "bad_policy");
+  policy.retention_heights = 0;
+  policy.challenge_heights = 1'000'001;
+  EXPECT_EQ(code(check_policy(policy)), "bad_policy");
 }
 
 TEST(Policy, delivers_masked_keys_in_central_only_and_audits_nothing_then) {

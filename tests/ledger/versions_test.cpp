@@ -86,6 +86,8 @@ TEST(Upgrade, may_be_moved_or_taken_back_by_another_vote) {
   Consortium c;
   const Height first = vote_for_two(c, 5);
   const Height later = vote_for_two(c, 20);
+  c.block();
+  c.expect_same_from_snapshot();
   ASSERT_NE(first, later);
   EXPECT_EQ(c.ledger.pending_upgrade(), (Upgrade{2, later}));
   ASSERT_EQ(c.send_as(id(2), upgrade(1, 0)), "ok");

@@ -1,5 +1,9 @@
 #include "consilium/sealing/keys.hpp"
 
+#include <algorithm>
+
+#include <sodium.h>
+
 #include "sealing_round.hpp"
 
 namespace consilium::sealing {
@@ -70,6 +74,78 @@ TEST(BoxKeys, of_small_order_are_refused_at_admission) {
   EXPECT_EQ(code_of(check_box_key(one)), "bad_key");
   SystemRandom random;
   must(check_box_key(BoxKey::make(random).public_key()));
+}
+
+/// Signs like the key of this seed, with a point of order 8 added to the first half: the engine's
+/// rule does not see the difference, the strict one does.
+auto signed_with_small_order_part(BytesView seed, const VerifyKey& key, BytesView message)
+    -> Signature {
+  const Bytes torsion =
+      must(from_hex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"));
+  std::array<std::uint8_t, 64> hash{};
+  std::array<std::uint8_t, 64> wide{};
+  std::array<std::uint8_t, 32> secret{};
+  std::array<std::uint8_t, 32> nonce{9, 8, 7};
+  std::array<std::uint8_t, 32> challenge{};
+  std::array<std::uint8_t, 32> response{};
+  crypto_hash_sha512(hash.data(), seed.data(), seed.size());
+  std::copy_n(hash.begin(), 32, wide.begin());
+  wide[0] &= 248U;
+  wide[31] = static_cast<std::uint8_t>((wide[31] & 127U) | 64U);
+  crypto_core_ed25519_scalar_reduce(secret.data(), wide.data());
+  Signature out;
+  EXPECT_EQ(crypto_scalarmult_ed25519_base_noclamp(out.bytes.data(), nonce.data()), 0);
+  EXPECT_EQ(crypto_core_ed25519_add(out.bytes.data(), out.bytes.data(), torsion.data()), 0);
+  Bytes hashed(out.bytes.begin(), out.bytes.begin() + 32);
+  hashed.insert(hashed.end(), key.bytes.begin(), key.bytes.end());
+  hashed.insert(hashed.end(), message.begin(), message.end());
+  crypto_hash_sha512(hash.data(), hashed.data(), hashed.size());
+  crypto_core_ed25519_scalar_reduce(challenge.data(), hash.data());
+  crypto_core_ed25519_scalar_mul(response.data(), challenge.data(), secret.data());
+  crypto_core_ed25519_scalar_add(response.data(), response.data(), nonce.data());
+  std::copy(response.begin(), response.end(), out.bytes.begin() + 32);
+  return out;
+}
+
+TEST(EnginesRule, takes_a_signature_that_was_made_to_hide_from_the_strict_one) {
+  SystemRandom random;
+  const SigningKey key = SigningKey::make(random);
+  const SecretBytes seed = key.seed();
+  const Bytes message{1, 2, 3};
+  const Signature hidden = signed_with_small_order_part(seed.expose(), key.verify_key(), message);
+  EXPECT_EQ(code_of(verify(key.verify_key(), message, hidden)), "bad_signature");
+  must(verify_as_engine(key.verify_key(), message, hidden));
+  EXPECT_EQ(code_of(verify_as_engine(key.verify_key(), Bytes{1, 2, 4}, hidden)), "bad_signature");
+}
+
+TEST(EnginesRule, is_the_strict_one_for_everything_that_was_signed_plainly) {
+  SystemRandom random;
+  for (int i = 0; i < 20; ++i) {
+    const SigningKey key = SigningKey::make(random);
+    const Bytes message(static_cast<std::size_t>(i) * 7, static_cast<std::uint8_t>(i));
+    const Signature good = key.sign(message);
+    must(verify_as_engine(key.verify_key(), message, good));
+    for (const std::size_t at : std::vector<std::size_t>{0, 13, 31, 32, 50, 63}) {
+      Signature damaged = good;
+      damaged.bytes.at(at) ^= 0x20U;
+      EXPECT_EQ(code_of(verify_as_engine(key.verify_key(), message, damaged)), "bad_signature");
+    }
+    EXPECT_EQ(code_of(verify_as_engine(SigningKey::make(random).verify_key(), message, good)),
+              "bad_signature");
+    // The same number above the group's order is another signature of the same message: none.
+    constexpr std::array<std::uint8_t, 32> order{0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,
+                                                 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+                                                 0,    0,    0,    0,    0,    0,    0,    0,
+                                                 0,    0,    0,    0,    0,    0,    0,    0x10};
+    Signature above = good;
+    unsigned carry = 0;
+    for (std::size_t j = 0; j < order.size(); ++j) {
+      carry += unsigned{above.bytes.at(32 + j)} + order.at(j);
+      above.bytes.at(32 + j) = static_cast<std::uint8_t>(carry & 0xffU);
+      carry >>= 8U;
+    }
+    EXPECT_EQ(code_of(verify_as_engine(key.verify_key(), message, above)), "bad_signature");
+  }
 }
 
 TEST(Purposes, are_a_closed_list) {

@@ -37,6 +37,7 @@ struct ProposedBlock {
   std::uint64_t height = 0;
   std::vector<Bytes> transactions;
   std::vector<CommitVote> last_commit;  ///< who signed the block before
+  bool reports_double_signing = false;  ///< the engine found two votes of one validator
 };
 
 struct FinalizedBlock {
@@ -84,6 +85,10 @@ class Application final {
   /// As ledger::Driver::blocks_after.
   [[nodiscard]] auto blocks_after(Height height, std::size_t count_max)
       -> Result<std::vector<ledger::Block>>;
+  /// Engine heights of committed blocks that report double signing, each once: whoever has the
+  /// block posts the two votes as evidence (CometbftDriver::evidence_at). Of this process's life
+  /// only: every other node has seen them, too.
+  [[nodiscard]] auto take_reported() -> std::vector<std::uint64_t>;
   /// The tick to send now, if one is due.
   [[nodiscard]] auto due_tick() -> std::optional<Bytes>;
   struct Progress {

@@ -88,6 +88,10 @@ class CometbftDriver final : public ledger::Driver {
   [[nodiscard]] auto submit(const ledger::Transaction& transaction) -> ledger::Verdict override;
   [[nodiscard]] auto blocks_after(Height height, std::size_t count_max)
       -> Result<std::vector<ledger::Block>> override;
+  /// The double signing that one of the engine's blocks carries (Application::take_reported), ready
+  /// to be posted. Errors: `engine_unreachable`, `engine_answer`.
+  [[nodiscard]] auto evidence_at(std::uint64_t engine_height, const ledger::State& ledger)
+      -> Result<std::vector<ledger::Evidence>>;
   /// Sends the tick that is due, if one is.
   [[nodiscard]] auto tick() -> ledger::Verdict;
   /// How many of the engine's peers are connected. Error: `engine_unreachable`.

@@ -115,6 +115,13 @@ struct AuditRecord {
   }
 };
 
+/// A miner wants to see a leaf of a hospital's body.
+struct OpenChallenge {
+  std::uint64_t leaf = 0;
+  Height deadline;  ///< the last block that may show it
+  bool answered = false;
+};
+
 struct RoundRecord {
   RoundId id;
   OpenRound open;
@@ -165,7 +172,13 @@ struct RoundRecord {
   std::vector<HospitalId> blamed;  ///< found out by the audit: answers and findings are above
   std::map<HospitalId, Digest> masked_keys;  ///< delivery C, by member of the set
   std::vector<HospitalId> not_sent;          ///< delivery C: who never sent for the set
+  std::map<std::pair<HospitalId, HospitalId>, OpenChallenge> challenges;  ///< by (hospital, miner)
+  std::vector<HospitalId>
+      not_shown;  ///< a challenged leaf of theirs never appeared: no data credits
+  std::vector<HospitalId> withdrawn;  ///< took back what they sent, after the round
 };
+/// A leaf is asked for and may still be shown.
+[[nodiscard]] auto has_open_challenge(const RoundRecord& round) -> bool;
 /// An asker's own question: metrics or council with noise, paid for from the asker's budget and
 /// free in what it asks. Without noise these purposes ask the policy's menu, once a data epoch.
 [[nodiscard]] auto is_own_question(const OpenRound& open) -> bool;
@@ -304,6 +317,12 @@ class State {
   /// May members, or box keys, change in the next block? Errors: `round_running`, `base_served` (a
   /// set of the base that the next update starts from was frozen).
   [[nodiscard]] auto committee_may_change() const -> Result<void>;
+  /// Names of blobs that no node need keep any more: of rounds that have been closed for the
+  /// retention_heights of their policy, and what hospitals took back. Their boxes are named in
+  /// `lists` and go with them. Never one that another round still needs. Ascending.
+  [[nodiscard]] auto released_blobs() const -> std::vector<Digest>;
+  /// May this round's blobs be dropped by their age?
+  [[nodiscard]] auto is_released(const RoundRecord& round) const -> bool;
   /// Should this member post a new box key now: it may, and its key has served box_epoch_rounds
   /// accepted updates, or is not of the policy's kind.
   [[nodiscard]] auto box_key_is_due(HospitalId member) const -> bool;

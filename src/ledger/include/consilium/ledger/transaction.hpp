@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "consilium/foundation/blob_name.hpp"
 #include "consilium/foundation/bytes.hpp"
 #include "consilium/foundation/identity.hpp"
 #include "consilium/sealing/audit.hpp"
@@ -95,6 +96,10 @@ struct Policy {
   /// How the sum of the keys reaches whoever opens (sealing-spec §6.2, §6.3): shares for miners,
   /// or, in `central` only and without audits, keys masked so that only their whole sum is one.
   sealing::Delivery delivery = sealing::Delivery::shares;
+  /// So long a challenged leaf of a body may take to appear; 0: nobody is challenged.
+  std::uint32_t challenge_heights = 20;
+  /// So long after a round is closed nodes keep its blobs; 0: for ever.
+  std::uint32_t retention_heights = 0;
   CreditScale credit_scale = CreditScale::root;
   /// After so many accepted updates everybody loses decay_percent of its credits, rounded down;
   /// 0 and 0: credits stay.
@@ -320,6 +325,27 @@ struct StandDown {
   Digest set_digest;
 };
 
+// --- bodies that must be there (decisions/0048)
+// --------------------------------------------------------------------------------
+/// A miner asks to see one leaf of a hospital's body, before its round opens; each hospital once.
+struct Challenge {
+  RoundId round;
+  HospitalId hospital;
+  std::uint64_t leaf = 0;
+};
+/// The leaf, from anybody who has it.
+struct Respond {
+  RoundId round;
+  HospitalId hospital;
+  std::uint64_t leaf = 0;
+  Bytes bytes;  ///< ≤ blob_leaf_bytes
+  BlobPath path;
+};
+/// A hospital takes back what it sent for a closed round: no node keeps it any longer.
+struct Tombstone {
+  RoundId round;
+};
+
 // --- an opening that failed (sealing-spec §9.4)
 // --------------------------------------------------------------------------------
 /// A miner's word, after the time to publish is over: no t of the published share sums open the
@@ -421,7 +447,7 @@ using Body =
                  PublishShare, ResultAttest, VoteCommit, VoteReveal, Decide, ModelDigest, Abort,
                  OpenAlignment, PublishAlignment, CloseAlignment, RotateBoxKey, StandDown,
                  AuditCall, AuditAnswer, AuditFinding, AuditConsent, PublishKey, NotSent, RotateKey,
-                 RotateValidatorKey, Evidence>;
+                 RotateValidatorKey, Evidence, Challenge, Respond, Tombstone>;
 /// snake_case, as design §6 names them: "open_round".
 [[nodiscard]] auto name_of(const Body& body) -> std::string_view;
 

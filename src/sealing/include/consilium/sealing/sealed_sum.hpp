@@ -144,6 +144,8 @@ enum class SealThreads : std::uint8_t { one = 1, two = 2 };
 /// `stale_context`, `length_mismatch`, `bad_encoding`.
 [[nodiscard]] auto check_manifest(const RoundParameters& round, const Manifest& manifest,
                                   BytesView lists) -> Result<ManifestLists>;
+/// How many bytes every body of the round has. Errors: `bad_suite`, `length_mismatch`.
+[[nodiscard]] auto body_bytes(const RoundParameters& round) -> Result<std::uint64_t>;
 /// All chunks are there, canonical, and hash to body_root and witness.
 /// Errors: `non_canonical`, `bad_chunk`, `stale_context`, `length_mismatch`.
 [[nodiscard]] auto check_body(const RoundParameters& round, const Manifest& manifest,
