@@ -31,13 +31,13 @@ class BlobCare : public AppFolder {
     c.block();
     const auto parameters = c.ledger.parameters_of(c.round());
     for (const HospitalId hospital : c.hospitals) {
-      SeededRandom random(hospital.value, "bytes");
+      SeededRandom chance(hospital.value, "bytes");
       Bytes body(must(sealing::body_bytes(parameters)));
-      random.fill(body);
+      chance.fill(body);
       sealing::ManifestLists lists;
       for (int i = 0; i < 4; ++i) {
         Bytes box(100);
-        random.fill(box);
+        chance.fill(box);
         boxes[hospital].push_back(must(store(hospital).put(box)));
         lists.box_digests.push_back(boxes[hospital].back());
         lists.share_digests.push_back(boxes[hospital].back());
