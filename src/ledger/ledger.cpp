@@ -59,7 +59,10 @@ auto judge_envelope(const Book& book, GoodSignatures& signatures, const Transact
     return fail("out_of_sequence", place, "Its sequence number is not the sender's next one.");
   if (transaction.expiry < book.next_height())
     return fail("expired", place, "Its expiry height has passed: sign it again.");
-  CONSILIUM_CHECK(signatures.verify(sender->second.info.key, transaction));
+  if (!signatures.verify(sender->second.info.key, transaction))
+    return fail("bad_signature", place,
+                "It was signed with another key, or for another consortium, round or set than this "
+                "ledger has: catch up and sign it again.");
   return &sender->second;
 }
 

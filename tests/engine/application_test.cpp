@@ -209,7 +209,7 @@ TEST(Application, refuses_bad_transactions_at_the_mempool_and_again_in_a_block) 
          t.sender = id(9);
          return signed_by(id(1), std::move(t));
        }},
-      {"of another consortium", "wrong_consortium",
+      {"of another consortium", "bad_signature",
        [&](Consortium&) {
          auto t = good();
          t.consortium = ledger::test::digest_of("another");

@@ -2,6 +2,7 @@
 
 #include "consilium/foundation/bytes.hpp"
 #include "consilium/ledger/engine_vote.hpp"
+#include "consilium/ledger/statement.hpp"
 
 #include "consortium.hpp"
 
@@ -217,6 +218,23 @@ TEST_F(DoubleSigning, is_forgiven_by_a_vote_which_pays_what_was_withheld) {
   EXPECT_EQ(withheld(id(3)), 0U);
   EXPECT_GT(c.ledger.members().at(id(3)).credits, owed);
   EXPECT_EQ(c.send_as(id(1), Propose{ProposeRelease{id(3)}}), "not_withheld");
+}
+
+TEST_F(DoubleSigning, keeps_no_credits_fresh_that_decay_for_everybody_else) {
+  Policy policy = short_policy();
+  policy.credit_epoch_rounds = 1;
+  policy.decay_percent = 50;
+  ASSERT_EQ(c.send_as(id(1), Propose{ProposePolicy{policy}}), "ok");
+  c.vote_until_decided({id(2), id(3), id(4)});
+  c.block();
+  ASSERT_EQ(c.send_as(id(2), evidence_at(id(3), 9)), "ok");
+  c.run_round(64);
+  const std::uint64_t reward = c.round().rewards.at(id(3));
+  EXPECT_EQ(withheld(id(3)), reward - reward / 2);
+  EXPECT_EQ(c.ledger.members().at(id(3)).credits_lost, reward / 2);
+  const auto accounts = credit_statements(c.ledger);
+  ASSERT_TRUE(accounts) << accounts.error().message();
+  EXPECT_EQ(accounts->at(id(3)).withheld, withheld(id(3)));
 }
 
 TEST_F(DoubleSigning, is_judged_once_for_each_height) {
