@@ -246,13 +246,13 @@ auto transactions_since(Rpc& rpc, std::uint64_t& height) -> std::size_t {
       rpc.call("blockchain", {{"minHeight", std::to_string(height + 1)}, {"maxHeight", "0"}});
   std::size_t count = 0;
   if (!answer.is_object()) return 0;
-  const auto last = std::strtoull(answer.at("last_height").get<std::string>().c_str(), nullptr, 10);
+  const std::uint64_t last = std::strtoull(answer.at("last_height").get<std::string>().c_str(), nullptr, 10);
   if (last <= height) return 0;
   // At most twenty come at a time, the newest first.
   for (std::uint64_t from = height + 1; from <= last; from += 20) {
     const auto page =
         rpc.call("blockchain", {{"minHeight", std::to_string(from)},
-                                {"maxHeight", std::to_string(std::min(last, from + 19))}});
+                                {"maxHeight", std::to_string(std::min<std::uint64_t>(last, from + 19))}});
     for (const auto& meta : page.at("block_metas"))
       count += std::strtoull(meta.at("num_txs").get<std::string>().c_str(), nullptr, 10);
   }
