@@ -258,7 +258,8 @@ TEST_F(Store, drops_blocks_that_the_policy_lets_go_and_a_peer_that_needs_them_be
   SoloSequencer sequencer(std::move(*created));
   for (std::size_t i = 0; i < c->blocks.size(); ++i) {
     for (const Bytes& bytes : c->blocks[i].transactions)
-      ASSERT_EQ(code(sequencer.submit(*Transaction::decode(bytes))), "ok");
+      ASSERT_EQ(code(sequencer.submit(*Transaction::decode(bytes, sequencer.store().ledger()))),
+                "ok");
     ASSERT_EQ(code(sequencer.make_block(true)), "ok");
     if (i < 20) {
       ASSERT_EQ(code(peer->append(c->blocks[i])), "ok");

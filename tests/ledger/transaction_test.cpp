@@ -277,7 +277,7 @@ TEST(Policy, without_audit_and_with_shares_has_the_bytes_it_always_had) {
   EXPECT_EQ(bytes_of(policy), plain);
 }
 
-TEST(Policy, with_the_usual_rules_for_blobs_has_the_bytes_it_always_had) {
+TEST(Policy, with_the_usual_rules_of_what_is_kept_has_the_bytes_it_always_had) {
   const auto bytes_of = [](const Policy& policy) {
     return wrap(Propose{ProposePolicy{policy}}).encode();
   };
@@ -285,11 +285,14 @@ TEST(Policy, with_the_usual_rules_for_blobs_has_the_bytes_it_always_had) {
   const Bytes plain = bytes_of(policy);
   policy.retention_heights = 100;
   Bytes kept = bytes_of(policy);
-  EXPECT_EQ(kept.size(), plain.size() + 2);
+  EXPECT_EQ(kept.size(), plain.size() + 3);
   // Marked as present and yet the usual: a second encoding of the same policy, so none.
-  kept.at(kept.size() - 64 - 1) = 0;
+  kept.at(kept.size() - 64 - 2) = 0;
   EXPECT_EQ(code(Transaction::decode(kept)), "bad_encoding");
   EXPECT_EQ(code(check_policy(policy)), "ok");
+  Policy short_memory;
+  short_memory.blocks_kept = 1000;
+  EXPECT_EQ(bytes_of(short_memory).size(), plain.size() + 4) << "a thousand takes two bytes";
   policy.retention_heights = policy.challenge_heights - 1;
   EXPECT_EQ(code(check_policy(policy)), "bad_policy");
   policy.retention_heights = 0;
