@@ -13,13 +13,15 @@ import sys
 from pathlib import Path
 
 HOUSE = Path(__file__).resolve().parents[1]
-sys.path += [str(HOUSE / "bench/peers"), str(HOUSE / "bench/sealing")]
+sys.path += [str(HOUSE / "bench/peers"), str(HOUSE / "bench/sealing"), str(HOUSE / "bench/ledger")]
 import install  # noqa: E402
+import chain_report  # noqa: E402
 import report as sealing  # noqa: E402
 
 PROGRAMS = HOUSE / "build/release/bench"
 # A bench's module has: compare(ours, repetitions, missing) → result; tables(result, repetitions) → lines.
-BENCHES = {"sealing": sealing}
+# The ledger's peer is the engine's own kvstore: its program runs both in turn, so there is nothing to fetch or compare.
+BENCHES = {"sealing": sealing, "ledger": chain_report}
 REPETITIONS_MIN = 5
 PEER_SECONDS_MAX = 300
 
@@ -57,6 +59,9 @@ def alone(name):
 
 def with_peers(name, repetitions):
     program = str(PROGRAMS / f"bench_{name}")
+    if name == "ledger":
+        say("ours and the kvstore, in turn")
+        return last_line([program, "--peers", "--runs", str(repetitions), "--scratch", str(PROGRAMS)], pinned=False)
     commands, missing = {}, {}
     for peer in install.KNOWN[name]:
         say(f"fetching {peer}")

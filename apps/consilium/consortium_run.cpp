@@ -39,25 +39,26 @@ auto training_seed(std::uint64_t seed, std::string_view name) -> Bytes {
   return Bytes(digest.bytes.begin(), digest.bytes.end());
 }
 
-/// Of this machine, none twice. They are free when it returns; who takes one in between is met with
-/// `port_taken`.
+/// Of this machine, none twice, from below the range that outgoing connections take theirs from: a
+/// node that is killed finds its own free again. Who takes one in between is met with `port_taken`.
 auto free_ports(std::size_t count) -> Result<std::vector<std::uint16_t>> {
+  constexpr std::uint16_t first = 12'000;
+  constexpr std::uint16_t last = 32'000;
+  constexpr int tries_max = 1000;
+  SystemRandom random;
   std::vector<std::uint16_t> ports;
-  std::vector<int> held;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (int i = 0; i < tries_max && ports.size() < count; ++i) {
+    const auto port = static_cast<std::uint16_t>(first + random.below(last - first));
+    if (std::find(ports.begin(), ports.end(), port) != ports.end()) continue;
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    const bool bound = socket >= 0 && ::bind(socket, generic, size) == 0 &&
-                       ::getsockname(socket, generic, &size) == 0;
-    if (socket >= 0) held.push_back(socket);
-    if (!bound) break;
-    ports.push_back(ntohs(address.sin_port));
+    address.sin_port = htons(port);
+    const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+    if (socket >= 0 && ::bind(socket, generic, sizeof address) == 0) ports.push_back(port);
+    if (socket >= 0) ::close(socket);
   }
-  for (const int socket : held) ::close(socket);
   if (ports.size() != count)
     return fail("port_taken", "127.0.0.1", "This machine has no free ports left.");
   return ports;

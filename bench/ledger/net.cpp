@@ -223,6 +223,12 @@ auto Net::height(Rpc& rpc) -> std::uint64_t {
   return status.is_object() ? number(status.at("sync_info").at("latest_block_height")) : 0;
 }
 
+auto Net::voted_at(std::size_t node) const -> std::uint64_t {
+  const auto text = read_text_file(rpc_folder(node) / "data/priv_validator_state.json");
+  const auto state = text ? json::parse(*text, nullptr, false) : json();
+  return state.is_object() && state.contains("height") ? number(state.at("height")) : 0;
+}
+
 auto Net::signers(Rpc& rpc, std::uint64_t height) -> std::set<std::string> {
   std::set<std::string> out;
   const auto commit = rpc.call("commit", {{"height", std::to_string(height)}});

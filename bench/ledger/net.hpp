@@ -66,6 +66,8 @@ class Net {
   /// Hex addresses of who signed the block of that height.
   static auto signers(Rpc& rpc, std::uint64_t height) -> std::set<std::string>;
   static auto height(Rpc& rpc) -> std::uint64_t;
+  /// The last height that a node's validator signed a vote for, as it wrote it down.
+  [[nodiscard]] auto voted_at(std::size_t node) const -> std::uint64_t;
   [[nodiscard]] auto address(std::size_t node) const -> std::string;
 
  private:

@@ -10,7 +10,8 @@ import unittest
 from pathlib import Path
 
 HOUSE = Path(__file__).parents[2]
-sys.path.append(str(HOUSE / "bench/sealing"))
+sys.path += [str(HOUSE / "bench/sealing"), str(HOUSE / "bench/ledger")]
+import chain_report  # noqa: E402
 import report  # noqa: E402
 
 ALONE = ["seal_1m_ms", "add10_1m_ms", "open_1m_ms", "bytes_per_param", "seal10m_end_to_end_ms", "rss_growth_mib",
@@ -71,6 +72,29 @@ def own(seal=1.0):
 
 ALL = {"machine": {"cpu": "x", "cores": 1, "flags": ""}, "peers": {"libgcrypt": "1"}, "spread": {},
        "figures": {"bytes_per_param": 3.75, "bytes_per_param_l48": 6.0}}
+
+
+class Chain(unittest.TestCase):
+    """Four real validators, ours and the kvstore's. Without the engine it skips, and ctest says so."""
+
+    def test_ends_in_one_json_object_with_every_figure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([os.environ["BENCH_LEDGER"], "--quick", "--peers", "--scratch", folder], capture_output=True,
+                                  text=True, check=False)
+            if "./dev setup --chain" in done.stderr:
+                print("SKIPPED: THE BENCH OF THE CHAIN WAS NOT TRIED: the engine is not here; ./dev setup --chain fetches it")
+                sys.exit(77)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(list(Path(folder).iterdir()), [], "what it stored is gone")
+        result = json.loads(done.stdout.splitlines()[-1])
+        self.assertEqual(result["bench"], "ledger")
+        self.assertEqual(set(result["ratios"]), {"tx_vs_kvstore", "blocks_one_dead_vs_all_up"})
+        self.assertEqual(set(result["figures"]), set(chain_report.NAMES))
+        for name, figure in {**result["figures"], **result["ratios"]}.items():
+            self.assertGreater(figure, 0, name)
+        # What is 50 ms away and back cannot answer sooner.
+        self.assertGreater(result["figures"]["commit_p50_rtt50_ms"], 50)
+        self.assertIn("| `restart_s` |", "\n".join(chain_report.tables({**result, "command": "x"})))
 
 
 class Report(unittest.TestCase):

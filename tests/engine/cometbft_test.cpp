@@ -8,32 +8,15 @@
 #include <functional>
 #include <thread>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include "consilium/engine/abci_server.hpp"
 
 #include "chain.hpp"
+#include "wires.hpp"
 
 namespace consilium::engine::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// A port that nobody has now.
-auto free_port() -> std::uint16_t {
-  const int door = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* general = static_cast<sockaddr*>(static_cast<void*>(&address));
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(::bind(door, general, size), 0);
-  EXPECT_EQ(::getsockname(door, general, &size), 0);
-  ::close(door);
-  return ntohs(address.sin_port);
-}
 
 /// One hospital's validator: application, server and process.
 class Validator {
@@ -45,7 +28,7 @@ class Validator {
         transport_(sealing::SigningKey::make(random_)) {
     settings_.folder = folder_ / "chain";
     settings_.name = std::move(name);
-    settings_.listen_port = free_port();
+    settings_.listen_port = consilium::test::free_port();
   }
   [[nodiscard]] auto key() const -> const sealing::VerifyKey& { return validator_.verify_key(); }
   [[nodiscard]] auto address() const -> std::string {

@@ -8,6 +8,7 @@
 #include <deque>
 #include <list>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -34,15 +35,19 @@ auto local(std::uint16_t port) -> sockaddr_in {
 auto generic(sockaddr_in& address) -> sockaddr* {
   return static_cast<sockaddr*>(static_cast<void*>(&address));
 }
+/// From below the range that outgoing connections take theirs from: a node that is killed finds its
+/// own free again.
 auto listening(std::uint16_t& port) -> int {
-  const int door = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto address = local(0);
-  socklen_t size = sizeof address;
-  if (door < 0 || ::bind(door, generic(address), size) != 0 || ::listen(door, 64) != 0 ||
-      ::getsockname(door, generic(address), &size) != 0)
-    std::abort();  // a machine without a free port tests nothing
-  port = ntohs(address.sin_port);
-  return door;
+  std::random_device chance;
+  std::uniform_int_distribution<int> any(12'000, 32'000);
+  for (int i = 0; i < 1000; ++i) {
+    const int door = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    port = static_cast<std::uint16_t>(any(chance));
+    auto address = local(port);
+    if (::bind(door, generic(address), sizeof address) == 0 && ::listen(door, 64) == 0) return door;
+    ::close(door);
+  }
+  std::abort();  // a machine without a free port tests nothing
 }
 
 }  // namespace
