@@ -22,7 +22,6 @@ namespace consilium::app {
 namespace {
 
 constexpr std::string_view agenda_file = "agenda.bin";
-constexpr std::size_t agenda_bytes_max = 1U << 20U;
 constexpr std::string_view frames_topic = "alignment";
 /// A transaction that no block has taken is offered to the engine again.
 constexpr std::int64_t offer_again_ms = 1000;

@@ -22,7 +22,9 @@ namespace consilium::engine {
 struct CometbftTimes {
   std::int64_t propose_ms = 500;  ///< what a dead proposer's turn costs everybody
   std::int64_t vote_ms = 200;
-  std::int64_t gossip_ms = 3;  ///< a block takes about three of these on a quick network
+  /// Between two looks at what a peer lacks. A block takes several, and on one busy machine much
+  /// longer.
+  std::int64_t gossip_ms = 3;
   auto operator==(const CometbftTimes&) const -> bool = default;
 };
 
